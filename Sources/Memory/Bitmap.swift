@@ -1,0 +1,71 @@
+// A set of small integers, one bit each: how filters and rights are handed to a search.
+
+/// A fixed-length set over `0..<count`. Bits beyond `count` are always zero, so counting needs no mask.
+package struct Bitmap: Equatable, Sendable {
+    package let count: Int
+    package private(set) var words: [UInt64]
+
+    package init(count: Int, filled: Bool = false) {
+        precondition(count >= 0, "a bitmap's length is not negative")
+        self.count = count
+        words = [UInt64](repeating: filled ? ~0 : 0, count: (count + 63) / 64)
+        if filled { clearBeyondEnd() }
+    }
+
+    package subscript(index: Int) -> Bool {
+        get {
+            precondition(index >= 0 && index < count, "a bit must lie within its bitmap")
+            return words[index >> 6] >> UInt64(index & 63) & 1 != 0
+        }
+        set {
+            precondition(index >= 0 && index < count, "a bit must lie within its bitmap")
+            let mask: UInt64 = 1 << UInt64(index & 63)
+            if newValue { words[index >> 6] |= mask } else { words[index >> 6] &= ~mask }
+        }
+    }
+
+    /// How many bits are set. O(count / 64).
+    package var population: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
+    package var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
+    package mutating func formIntersection(_ other: Bitmap) {
+        precondition(count == other.count, "bitmaps combine at equal length")
+        for index in words.indices { words[index] &= other.words[index] }
+    }
+
+    package mutating func formUnion(_ other: Bitmap) {
+        precondition(count == other.count, "bitmaps combine at equal length")
+        for index in words.indices { words[index] |= other.words[index] }
+    }
+
+    package mutating func invert() {
+        for index in words.indices { words[index] = ~words[index] }
+        clearBeyondEnd()
+    }
+
+    /// Sets each bit for which `isMember` says so, a word at a time: the loop behind every column filter.
+    package mutating func fill(_ isMember: (Int) throws -> Bool) rethrows {
+        for wordIndex in words.indices {
+            let first = wordIndex << 6
+            var word: UInt64 = 0
+            for bit in 0..<min(64, count - first) where try isMember(first + bit) { word |= 1 << UInt64(bit) }
+            words[wordIndex] = word
+        }
+    }
+
+    /// Visits set bits in rising order.
+    package func forEach(_ body: (Int) throws -> Void) rethrows {
+        for (wordIndex, whole) in words.enumerated() {
+            var word = whole
+            while word != 0 {
+                try body(wordIndex << 6 + word.trailingZeroBitCount)
+                word &= word - 1
+            }
+        }
+    }
+
+    private mutating func clearBeyondEnd() {
+        let used = count & 63
+        if used != 0 { words[words.count - 1] &= (1 << UInt64(used)) - 1 }
+    }
+}

@@ -1,0 +1,147 @@
+// The disk that is one: every file system call the daemon makes stands in this file.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+import Memory
+
+/// A directory of the file system.
+package final class FileSystemDisk: Disk {
+    package let path: String
+    private let directory: Descriptor
+
+    /// Opens the directory, creating it (and it alone) where it is missing.
+    package init(path: String) throws(DiskError) {
+        self.path = path
+        if unsafe mkdir(path, 0o750) != 0, currentErrno() != EEXIST { throw DiskError(lastOf: "mkdir", path) }
+        directory = Descriptor(try retrying("open", path) { unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+    }
+
+    package func list() throws(DiskError) -> [String] {
+        guard let stream = unsafe opendir(path) else { throw DiskError(lastOf: "opendir", path) }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            // Sound: d_name is NUL-terminated within the entry, which is valid until the next readdir.
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { raw in
+                unsafe String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    package func create(_ name: String) throws(DiskError) -> any DiskFile {
+        try openFile(name, flags: O_RDWR | O_CREAT | O_EXCL)
+    }
+
+    package func open(_ name: String) throws(DiskError) -> any DiskFile {
+        try openFile(name, flags: O_RDWR)
+    }
+
+    private func openFile(_ name: String, flags: Int32) throws(DiskError) -> any DiskFile {
+        precondition(!name.isEmpty && !name.utf8.contains(UInt8(ascii: "/")), "a file's name is never a path")
+        let full = path + "/" + name
+        let number = try retrying("open", full) { unsafe openat(directory.number, name, flags | O_CLOEXEC | O_NOFOLLOW, 0o640) }
+        return FileSystemFile(name: name, path: full, descriptor: Descriptor(number))
+    }
+
+    package func remove(_ name: String) throws(DiskError) {
+        _ = try retrying("unlink", path + "/" + name) { unsafe unlinkat(directory.number, name, 0) }
+    }
+
+    package func syncDirectory() throws(DiskError) {
+        _ = try retrying("fsync", path) { fsync(directory.number) }
+    }
+
+    package func lock() throws(DiskError) {
+        _ = try retrying("flock (another process holds this database)", path) { flock(directory.number, LOCK_EX | LOCK_NB) }
+    }
+}
+
+private final class FileSystemFile: DiskFile {
+    let name: String
+    private let path: String
+    private let descriptor: Descriptor
+
+    init(name: String, path: String, descriptor: consuming Descriptor) {
+        self.name = name
+        self.path = path
+        self.descriptor = descriptor
+    }
+
+    func size() throws(DiskError) -> Int {
+        var status = stat()
+        _ = try retrying("fstat", path) { unsafe fstat(descriptor.number, &status) }
+        return Int(status.st_size)
+    }
+
+    func read(into target: inout MutableRawSpan, at offset: Int) throws(DiskError) -> Int {
+        var done = 0
+        while done < target.byteCount {
+            let remaining = target.byteCount - done
+            let got = try retrying("pread", path) { () -> Int in
+                // Sound: the call writes at most `remaining` bytes into the span's own memory.
+                unsafe target.withUnsafeMutableBytes { unsafe pread(descriptor.number, $0.baseAddress! + done, remaining, off_t(offset + done)) }
+            }
+            if got == 0 { break }
+            done += got
+        }
+        return done
+    }
+
+    func write(_ bytes: RawSpan, at offset: Int) throws(DiskError) {
+        var done = 0
+        while done < bytes.byteCount {
+            let remaining = bytes.byteCount - done
+            let wrote = try retrying("pwrite", path) { () -> Int in
+                // Sound: the call reads at most `remaining` bytes of the span's own memory.
+                unsafe bytes.withUnsafeBytes { unsafe pwrite(descriptor.number, $0.baseAddress! + done, remaining, off_t(offset + done)) }
+            }
+            // A short write is the file system's way of announcing that the next one will say why.
+            done += wrote
+        }
+    }
+
+    func sync() throws(DiskError) {
+        // Not retried, not even on EINTR: after a failed sync the page cache may call lost pages clean.
+        if fdatasync(descriptor.number) != 0 { throw DiskError(lastOf: "fdatasync", path) }
+    }
+
+    func truncate(to byteCount: Int) throws(DiskError) {
+        _ = try retrying("ftruncate", path) { ftruncate(descriptor.number, off_t(byteCount)) }
+    }
+}
+
+/// An open file descriptor, closed when its owner goes.
+private struct Descriptor: ~Copyable, Sendable {
+    let number: Int32
+    init(_ number: Int32) { self.number = number }
+    // A failing close cannot lose data here: whatever had to last was synced before.
+    deinit { close(number) }
+}
+
+/// Calls again while a signal interrupts; turns -1 into an error. Nothing else is ever retried.
+private func retrying<T: FixedWidthInteger>(
+    _ operation: String, _ path: String, _ call: () -> T
+) throws(DiskError) -> T {
+    while true {
+        let result = call()
+        if result != -1 { return result }
+        if currentErrno() != EINTR { throw DiskError(lastOf: operation, path) }
+    }
+}
+
+private func currentErrno() -> Int32 { errno }
+
+extension DiskError {
+    /// The error that the last call of this thread left behind.
+    init(lastOf operation: String, _ path: String) {
+        let code = currentErrno()
+        // Sound: strerror returns a NUL-terminated text.
+        self.init(operation: operation, path: path, errno: code, reason: unsafe String(cString: strerror(code)))
+    }
+
+    static let fullCodes: Set<Int32> = [ENOSPC, EDQUOT]
+}
