@@ -31,6 +31,9 @@ let package = Package(
         // Bytes that survive a crash.
         .target(name: "Storage", dependencies: ["Memory"], swiftSettings: swiftRules),
 
+        // Requests, responses, client: the only place that knows the protocol.
+        .target(name: "Wire", dependencies: ["Memory", "CSimdjson"], swiftSettings: swiftRules),
+
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],

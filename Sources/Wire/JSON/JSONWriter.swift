@@ -1,0 +1,139 @@
+// Writes JSON straight into a byte buffer: no tree, no intermediate strings for what is long.
+import Memory
+
+/// Appends JSON to bytes it owns. The caller is trusted to nest correctly; commas are the writer's business.
+package struct JSONWriter: Sendable {
+    private var output = ByteWriter(capacity: 512)
+    private var needsComma = false
+
+    package init() {}
+
+    package var bytes: RawSpan {
+        @_lifetime(borrow self) get { output.bytes }
+    }
+
+    package mutating func removeAll() {
+        output.removeAll()
+        needsComma = false
+    }
+
+    package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    package mutating func endObject() { close(UInt8(ascii: "}")) }
+    package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    package mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    /// The newline that ends a request or an answer.
+    package mutating func endLine() {
+        output.write(UInt8(ascii: "\n"))
+        needsComma = false
+    }
+
+    package mutating func key(_ name: StaticString) {
+        comma()
+        output.write(UInt8(ascii: "\""))
+        // Sound: a static string's bytes are there for ever; field names need no escaping.
+        output.write(unsafe RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount))
+        output.write(UInt8(ascii: "\""))
+        output.write(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    package mutating func key(_ name: String) {
+        string(name)
+        output.write(UInt8(ascii: ":"))
+        needsComma = false
+    }
+
+    package mutating func string(_ text: String) {
+        comma()
+        var text = text
+        text.withUTF8 { utf8 in
+            // Sound: the buffer is read within the closure only.
+            unsafe escape(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
+        }
+    }
+
+    /// A string given as UTF-8 bytes.
+    package mutating func string(_ utf8: RawSpan) {
+        comma()
+        escape(utf8)
+    }
+
+    package mutating func int(_ value: Int) { ascii(value.description) }
+    package mutating func int(_ value: UInt64) { ascii(value.description) }
+    package mutating func bool(_ value: Bool) { ascii(value ? "true" : "false") }
+    package mutating func null() { ascii("null") }
+
+    /// The shortest decimal that reads back as the same float32.
+    package mutating func float(_ value: Float) {
+        precondition(value.isFinite, "JSON has no number for infinity or NaN")
+        ascii(value.description)
+    }
+
+    package mutating func double(_ value: Double) {
+        precondition(value.isFinite, "JSON has no number for infinity or NaN")
+        ascii(value.description)
+    }
+
+    package mutating func floats(_ values: Span<Float>) {
+        beginArray()
+        for index in values.indices { float(values[index]) }
+        endArray()
+    }
+
+    private mutating func comma() {
+        if needsComma { output.write(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    private mutating func open(_ bracket: UInt8) {
+        comma()
+        output.write(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        output.write(bracket)
+        needsComma = true
+    }
+
+    private mutating func ascii(_ text: String) {
+        comma()
+        var text = text
+        text.withUTF8 { utf8 in
+            // Sound: read within the closure only.
+            unsafe output.write(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
+        }
+    }
+
+    /// Quotes and escapes what RFC 8259 says must be: the quote, the backslash and controls. Runs between are
+    /// copied whole.
+    private mutating func escape(_ utf8: RawSpan) {
+        output.reserve(utf8.byteCount + 2)
+        output.write(UInt8(ascii: "\""))
+        var runStart = 0
+        for offset in 0..<utf8.byteCount {
+            let byte = utf8.byte(at: offset)
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+            output.write(utf8.extracting(runStart..<offset))
+            writeEscape(byte)
+            runStart = offset + 1
+        }
+        output.write(utf8.extracting(runStart..<utf8.byteCount))
+        output.write(UInt8(ascii: "\""))
+    }
+
+    private mutating func writeEscape(_ byte: UInt8) {
+        output.write(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\n"): output.write(UInt8(ascii: "n"))
+        case UInt8(ascii: "\t"): output.write(UInt8(ascii: "t"))
+        case UInt8(ascii: "\r"): output.write(UInt8(ascii: "r"))
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): output.write(byte)
+        default:
+            for digit in [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0"), hex(byte >> 4), hex(byte & 15)] { output.write(digit) }
+        }
+    }
+
+    private func hex(_ nibble: UInt8) -> UInt8 { nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10 }
+}
