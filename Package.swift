@@ -23,6 +23,7 @@ let package = Package(
     targets: [
         // C: instruction-set kernels, and thin shims over system libraries.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+        .target(name: "CBLAS", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Owned and borrowed memory, bitmaps, checksums, byte cursors.
@@ -30,6 +31,12 @@ let package = Package(
 
         // Bytes that survive a crash.
         .target(name: "Storage", dependencies: ["Memory"], swiftSettings: swiftRules),
+
+        // Nearest neighbours in lent memory.
+        .target(name: "Index", dependencies: ["Memory", "CKernels", "CBLAS"], swiftSettings: swiftRules),
+
+        // The database: collections, commits, snapshots.
+        .target(name: "Engine", dependencies: ["Index", "Storage", "Memory"], swiftSettings: swiftRules),
 
         // Requests, responses, client: the only place that knows the protocol.
         .target(name: "Wire", dependencies: ["Memory", "CSimdjson"], swiftSettings: swiftRules),

@@ -73,11 +73,11 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
         return unsafe _overrideLifetime(span, mutating: &self)
     }
 
-    /// Overwrites everything with another buffer of the same size.
-    func copyAll(of other: borrowing AlignedBuffer) {
-        precondition(byteCount == other.byteCount, "only a buffer of the same size can be copied over")
+    /// Overwrites the first bytes with those of another buffer.
+    func copyStart(of other: borrowing AlignedBuffer, byteCount count: Int) {
+        precondition(count >= 0 && count <= byteCount && count <= other.byteCount, "copies stay inside both buffers")
         // Sound: both are that large; the caller owns self alone.
-        unsafe base.copyMemory(from: other.base, byteCount: byteCount)
+        unsafe base.copyMemory(from: other.base, byteCount: count)
     }
 
     /// Writes elements at an index that no reader has been told of yet.

@@ -2,8 +2,8 @@
 
 /// A fixed-length set over `0..<count`. Bits beyond `count` are always zero, so counting needs no mask.
 package struct Bitmap: Equatable, Sendable {
-    package let count: Int
-    package private(set) var words: [UInt64]
+    @usableFromInline package let count: Int
+    @usableFromInline package private(set) var words: [UInt64]
 
     package init(count: Int, filled: Bool = false) {
         precondition(count >= 0, "a bitmap's length is not negative")

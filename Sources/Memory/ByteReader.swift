@@ -92,4 +92,31 @@ extension RawSpan {
         // Sound: checked above; any bit pattern is a byte.
         return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
     }
+
+    /// Whether the bytes are UTF-8. One pass, nothing allocated but for the standard library's own validation.
+    package var isValidUTF8: Bool {
+        // Sound: read within the closure only.
+        unsafe withUnsafeBytes { $0.isValidUTF8 }
+    }
+
+    /// The bytes as little-endian float32, replacing what `floats` held; its memory is kept.
+    package func copyFloats(to floats: inout [Float]) {
+        precondition(byteCount % 4 == 0, "a float has four bytes")
+        floats.removeAll(keepingCapacity: true)
+        floats.reserveCapacity(byteCount / 4)
+        for offset in stride(from: 0, to: byteCount, by: 4) {
+            // Sound: the offset lies four bytes or more before the end; any bit pattern is a float.
+            floats.append(Float(bitPattern: UInt32(littleEndian: unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt32.self))))
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    @safe fileprivate var isValidUTF8: Bool {
+        // ASCII, most of what there is, is known eight bytes at a time.
+        var offset = 0
+        while offset + 8 <= count, unsafe loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 == 0 { offset += 8 }
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: self[offset...])
+        return unsafe String(validating: rest, as: UTF8.self) != nil
+    }
 }

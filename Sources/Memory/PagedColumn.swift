@@ -90,9 +90,11 @@ package final class ColumnPage: @unchecked Sendable {
         unsafe base = buffer.address
     }
 
-    convenience init(copying other: ColumnPage) {
+    /// A page of the same size with the first `keeping` bytes of another, or all of them. What lies behind stays
+    /// zero: it belongs to the copy that wrote it.
+    convenience init(copying other: ColumnPage, keeping: Int? = nil) {
         self.init(byteCount: other.buffer.byteCount)
-        buffer.copyAll(of: other.buffer)
+        buffer.copyStart(of: other.buffer, byteCount: keeping ?? other.buffer.byteCount)
         written = other.written
     }
 

@@ -1,0 +1,130 @@
+// What a collection declares: its vector spaces and its fields.
+package import Index
+import Memory
+
+/// The shape of a collection, fixed when it is created.
+package struct CollectionSchema: Equatable, Sendable {
+    package var name: String
+    package var spaces: [SpaceSchema]
+    package var fields: [FieldSchema]
+
+    package init(name: String, spaces: [SpaceSchema], fields: [FieldSchema]) {
+        self.name = name
+        self.spaces = spaces
+        self.fields = fields
+    }
+
+    package func spaceIndex(_ name: String) -> Int? { spaces.firstIndex { $0.name == name } }
+    func fieldIndex(_ name: String) -> Int? { fields.firstIndex { $0.name == name } }
+
+    /// The space that a request without one means: the one called `default`, or the only one.
+    package var defaultSpaceIndex: Int? { spaceIndex("default") ?? (spaces.count == 1 ? 0 : nil) }
+}
+
+/// A named vector space.
+package struct SpaceSchema: Equatable, Sendable {
+    package var name: String
+    package var dimension: Int
+    package var metric: Metric
+
+    package init(name: String = "default", dimension: Int, metric: Metric) {
+        self.name = name
+        self.dimension = dimension
+        self.metric = metric
+    }
+}
+
+/// A declared document attribute.
+package struct FieldSchema: Equatable, Sendable {
+    package var name: String
+    package var type: FieldType
+
+    package init(name: String, type: FieldType) {
+        self.name = name
+        self.type = type
+    }
+}
+
+package enum FieldType: String, CaseIterable, Sendable {
+    case keyword
+    case keywords = "keyword[]"
+    case int, float, bool, time
+
+    fileprivate var number: UInt8 { UInt8(FieldType.allCases.firstIndex(of: self)!) + 1 }  // allCases has every case.
+}
+
+extension CollectionSchema {
+    /// Names that every document has without declaring them.
+    static let builtInNames: Set<String> = ["id", "kind", "parent", "title", "url", "mime", "time", "version", "text", "heading", "score"]
+
+    func validate() throws(EngineError) {
+        try Self.validate(name: name, field: "name")
+        guard !spaces.isEmpty || !fields.isEmpty else {
+            throw EngineError(.invalidValue, "a collection needs a vector space: give dim and metric, or spaces", field: "dim")
+        }
+        guard spaces.count <= Limits.spacesMax else { throw EngineError(.limitExceeded, "at most \(Limits.spacesMax) spaces", field: "spaces") }
+        guard fields.count <= Limits.fieldsMax else { throw EngineError(.limitExceeded, "at most \(Limits.fieldsMax) fields", field: "fields") }
+        guard Set(spaces.map(\.name)).count == spaces.count else { throw EngineError(.invalidValue, "two spaces have one name", field: "spaces") }
+        guard Set(fields.map(\.name)).count == fields.count else { throw EngineError(.invalidValue, "two fields have one name", field: "fields") }
+        for space in spaces {
+            try Self.validate(name: space.name, field: "spaces")
+            guard (1...Limits.dimensionMax).contains(space.dimension) else {
+                throw EngineError(.invalidValue, "dim must be 1 to \(Limits.dimensionMax), got \(space.dimension)", field: "dim")
+            }
+        }
+        for field in fields {
+            try Self.validate(name: field.name, field: "fields")
+            guard !Self.builtInNames.contains(field.name) else {
+                throw EngineError(.invalidValue, "every document has \"\(field.name)\" already: it cannot be declared", field: "fields.\(field.name)")
+            }
+        }
+    }
+
+    /// Names appear in file listings, metrics and command lines: letters, digits and a few marks only.
+    static func validate(name: String, field: String) throws(EngineError) {
+        let allowed = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+            default: false
+            }
+        }
+        guard allowed, (1...Limits.nameBytesMax).contains(name.utf8.count) else {
+            throw EngineError(.invalidValue, "a name is 1 to \(Limits.nameBytesMax) letters, digits, '_', '-' or '.'", field: field)
+        }
+    }
+
+    func encode(to writer: inout ByteWriter) {
+        writer.writeString(name)
+        writer.write(UInt16(spaces.count))
+        for space in spaces {
+            writer.writeString(space.name)
+            writer.write(UInt32(space.dimension))
+            writer.write(space.metric.rawValue)
+        }
+        writer.write(UInt16(fields.count))
+        for field in fields {
+            writer.writeString(field.name)
+            writer.write(field.type.number)
+        }
+    }
+
+    init(decoding reader: inout ByteReader) throws(Corruption) {
+        name = try reader.readString()
+        spaces = []
+        fields = []
+        for _ in 0..<(try reader.read(UInt16.self)) {
+            let name = try reader.readString()
+            let dimension = Int(try reader.read(UInt32.self))
+            guard (1...Limits.dimensionMax).contains(dimension) else { throw Corruption(offset: reader.offset, expected: "a dimension") }
+            guard let metric = Metric(rawValue: try reader.read()) else { throw Corruption(offset: reader.offset, expected: "a metric") }
+            spaces.append(SpaceSchema(name: name, dimension: dimension, metric: metric))
+        }
+        for _ in 0..<(try reader.read(UInt16.self)) {
+            let name = try reader.readString()
+            let number = Int(try reader.read(UInt8.self))
+            guard (1...FieldType.allCases.count).contains(number) else { throw Corruption(offset: reader.offset, expected: "a field type") }
+            fields.append(FieldSchema(name: name, type: FieldType.allCases[number - 1]))
+        }
+    }
+}

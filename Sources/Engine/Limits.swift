@@ -1,0 +1,31 @@
+// Every bound of the database in one place; what is beyond them is one clear error.
+
+/// The limits in force. `server.info` reports them.
+package enum Limits {
+    package static let idBytesMax = 512
+    package static let nameBytesMax = 128
+    package static let dimensionMax = 8192
+    package static let spacesMax = 16
+    package static let fieldsMax = 128
+    package static let keywordBytesMax = 4096
+    package static let keywordsPerFieldMax = 1024
+    package static let textBytesMax = 4 << 20
+    package static let titleBytesMax = 4096
+    package static let urlBytesMax = 8192
+    package static let chunksPerDocumentMax = 10_000
+    package static let batchMax = 10_000
+    package static let collectionsMax = 10_000
+    package static let kMax = 1024
+    package static let searchesMax = 1024
+    package static let filterTermsMax = 10_000
+    package static let filterDepthMax = 16
+    package static let treeDepthMax = 64
+    /// Squared length up to which dot products and distances of two vectors stay finite in float32:
+    /// |a - b|^2 <= 2 (|a|^2 + |b|^2) < 2^128.
+    package static let squaredLengthMax = 0x1p125
+    /// Below this length a direction drowns in float32's smallest numbers, and cosine has nothing to compare.
+    package static let cosineLengthMin = 1e-18
+    /// A commit group is synced once it holds this many bytes, however many wait.
+    static let groupBytesMax = 16 << 20
+    static let groupRecordsMax = 4096
+}

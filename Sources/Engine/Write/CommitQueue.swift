@@ -1,0 +1,142 @@
+// Many writers' changes, one sequence: whoever comes first leads, the others' changes go along in its group.
+import Memory
+import Storage
+import Synchronization
+
+/// Group commit. Changes are enqueued in order; the thread that finds no leader becomes it and commits group
+/// after group until nothing waits: append, one sync, apply, publish, answer (LevelDB's writer queue, with
+/// completions instead of waiting threads). No thread of its own, and none waits.
+final class CommitQueue: Sendable {
+    typealias Completion = @Sendable (Result<WriteOutcome, EngineError>) -> Void
+
+    private struct Waiting: Sendable {
+        var change: PendingChange
+        var completion: Completion
+        var byteCount: Int
+    }
+
+    private struct State: Sendable {
+        var waiting: [Waiting] = []
+        var hasLeader = false
+        var isClosed = false
+    }
+
+    /// Writer and log: touched by the leader alone, for which this lock, never contended, is the proof.
+    private struct Committer: ~Copyable {
+        var writer: Writer
+        let log: Log
+    }
+
+    private let state = Mutex(State())
+    private let committer: Mutex<Committer>
+    private let publish: @Sendable (borrowing Writer, Set<UInt32>) -> Void
+
+    init(writer: Writer, log: sending Log, publish: @escaping @Sendable (borrowing Writer, Set<UInt32>) -> Void) {
+        committer = Mutex(Committer(writer: writer, log: log))
+        self.publish = publish
+    }
+
+    /// Takes a change into the order. The caller then calls `lead`, at once or after other work.
+    func enqueue(_ change: PendingChange, completion: @escaping Completion) {
+        let byteCount = if case .upsert(let upsert) = change { upsert.payload.count } else { 0 }
+        let isClosed = state.withLock { state in
+            if !state.isClosed { state.waiting.append(Waiting(change: change, completion: completion, byteCount: byteCount)) }
+            return state.isClosed
+        }
+        if isClosed { completion(.failure(EngineError(.readOnly, "the database is closing"))) }
+    }
+
+    /// Commits whatever waits, unless another thread is at it.
+    func lead() {
+        while let group = takeGroup() {
+            committer.withLock { committer in commit(group, &committer) }
+        }
+    }
+
+    /// Returns once no group is being committed, or at least one has been.
+    func waitForLeader() { committer.withLock { _ in } }
+
+    /// Refuses further changes, commits those that wait, and closes the log.
+    func close() throws(LogError) {
+        state.withLock { $0.isClosed = true }
+        lead()
+        try committer.withLock { committer throws(LogError) in try committer.log.close() }
+    }
+
+    private func takeGroup() -> [Waiting]? {
+        state.withLock { state in
+            // A leader asks again after every group, so what was enqueued under its lead is not left behind.
+            guard !state.waiting.isEmpty, !state.hasLeader else { return nil }
+            state.hasLeader = true
+            var bytes = 0
+            var count = 0
+            while count < state.waiting.count, count < Limits.groupRecordsMax, count == 0 || bytes < Limits.groupBytesMax {
+                bytes += state.waiting[count].byteCount
+                count += 1
+            }
+            let group = Array(state.waiting.prefix(count))
+            state.waiting.removeFirst(count)
+            return group
+        }
+    }
+
+    /// Splits the group where a change can only be judged with those before it in force.
+    private func commit(_ group: [Waiting], _ committer: inout Committer) {
+        var entries: [LogEntry] = []
+        var members: [Waiting] = []
+        for waiting in group {
+            if Writer.needsState(waiting.change) { append(&entries, &members, &committer) }
+            do throws(EngineError) {
+                switch try committer.writer.prepare(waiting.change) {
+                case .record(let entry):
+                    entries.append(entry)
+                    members.append(waiting)
+                case .nothing(let counts):
+                    waiting.completion(.success(WriteOutcome(sequence: committer.writer.sequence, counts: counts)))
+                }
+            } catch { waiting.completion(.failure(error)) }
+        }
+        append(&entries, &members, &committer)
+        state.withLock { $0.hasLeader = false }
+    }
+
+    /// Log, apply, publish, answer; leaves the lists empty.
+    private func append(_ entries: inout [LogEntry], _ members: inout [Waiting], _ committer: inout Committer) {
+        guard !entries.isEmpty else { return }
+        defer {
+            entries.removeAll()
+            members.removeAll()
+        }
+        let first: UInt64
+        do { first = try committer.log.append(entries) } catch {
+            for member in members { member.completion(.failure(EngineError(error))) }
+            return
+        }
+        var outcomes: [WriteOutcome] = []
+        var touched: Set<UInt32> = []
+        for (index, entry) in entries.enumerated() {
+            outcomes.append(apply(entry, sequence: first + UInt64(index), &committer, &touched))
+        }
+        publish(committer.writer, touched)
+        for (member, outcome) in zip(members, outcomes) { member.completion(.success(outcome)) }
+    }
+
+    private func apply(_ entry: LogEntry, sequence: UInt64, _ committer: inout Committer, _ touched: inout Set<UInt32>) -> WriteOutcome {
+        // Sound: bytes have no invalid pattern.
+        let payload = unsafe entry.payload.span.bytes
+        do throws(Corruption) {
+            touched.insert(try Writer.collectionNumber(payload))
+            return WriteOutcome(sequence: sequence, counts: try committer.writer.apply(type: entry.type, sequence: sequence, payload: payload))
+        } catch {
+            preconditionFailure("a record that was prepared can be applied: \(error)")
+        }
+    }
+}
+
+extension Writer {
+    /// Every record begins with the number of the collection it is about.
+    static func collectionNumber(_ payload: RawSpan) throws(Corruption) -> UInt32 {
+        var reader = ByteReader(payload)
+        return try reader.read()
+    }
+}

@@ -1,0 +1,199 @@
+// The one writer: its state is the truth, and every record passes through it exactly once.
+import Memory
+import Storage
+
+/// The database as the writer sees it. Applying a record is deterministic; everything that needs judgement
+/// (does the id exist, would the tree close a circle) is judged in `prepare`, before the log.
+struct Writer: Sendable {
+    private(set) var collections: [UInt32: CollectionState] = [:]
+    private(set) var numbers: [String: UInt32] = [:]
+    private var nextNumber: UInt32 = 1
+    private(set) var sequence: UInt64 = 0
+
+    // MARK: Judging
+
+    /// A change that has been found fit for the log.
+    enum Prepared {
+        case record(LogEntry)
+        /// Nothing to do: answered without a record.
+        case nothing(WriteCounts)
+    }
+
+    /// Whether judging this change needs every change before it to be in force.
+    static func needsState(_ write: PendingChange) -> Bool {
+        switch write {
+        case .createCollection, .dropCollection, .delete: true
+        case .upsert(let upsert): upsert.namesParentsOrVersions
+        }
+    }
+
+    func prepare(_ change: PendingChange) throws(EngineError) -> Prepared {
+        switch change {
+        case .createCollection(let schema): return try prepareCreate(schema)
+        case .dropCollection(let name):
+            let state = try collection(name)
+            var record = ByteWriter()
+            record.write(state.number)
+            return .record(LogEntry(type: RecordType.dropCollection.rawValue, payload: record.finish()))
+        case .upsert(let upsert): return try prepareUpsert(upsert)
+        case .delete(let input): return try prepareDelete(input)
+        }
+    }
+
+    private func prepareCreate(_ schema: CollectionSchema) throws(EngineError) -> Prepared {
+        guard numbers[schema.name] == nil else {
+            throw EngineError(.collectionExists, "there is a collection \"\(schema.name)\" already", field: "name")
+        }
+        guard collections.count < Limits.collectionsMax else {
+            throw EngineError(.limitExceeded, "at most \(Limits.collectionsMax) collections", field: "name")
+        }
+        var record = ByteWriter()
+        record.write(nextNumber)
+        schema.encode(to: &record)
+        return .record(LogEntry(type: RecordType.createCollection.rawValue, payload: record.finish()))
+    }
+
+    private func prepareUpsert(_ upsert: PendingUpsert) throws(EngineError) -> Prepared {
+        let state = try collection(upsert.collection)
+        // Encoded against a snapshot's schema; a collection dropped and made anew since then is another one.
+        guard state.number == upsert.collectionNumber else {
+            throw EngineError(.unknownCollection, "the collection \"\(upsert.collection)\" was dropped while this request was under way", field: "collection")
+        }
+        for (index, condition) in upsert.conditions {
+            try check(condition, in: state, field: "\(upsert.listName)[\(index)].if_version")
+        }
+        try TreeCheck(state: state, parents: upsert.parents).run(listName: upsert.listName)
+        return .record(LogEntry(type: RecordType.upsert.rawValue, payload: upsert.payload))
+    }
+
+    private func check(_ condition: VersionCondition, in state: CollectionState, field: String) throws(EngineError) {
+        let found = state.documents.find(condition.id).map { UInt64(state.documents.versions[$0]) } ?? 0
+        guard found == condition.version else {
+            throw EngineError(.versionConflict, "the version is \(found), not \(condition.version): read it again and decide anew", field: field)
+        }
+    }
+
+    private func prepareDelete(_ input: DeleteInput) throws(EngineError) -> Prepared {
+        let state = try collection(input.collection)
+        let doomed = try state.nodes(toDelete: input)
+        guard !doomed.isEmpty else { return .nothing(WriteCounts()) }
+        var record = ByteWriter(capacity: 8 + 4 * doomed.population)
+        record.write(state.number)
+        record.write(UInt32(doomed.population))
+        doomed.forEach { record.write(UInt32($0)) }
+        return .record(LogEntry(type: RecordType.delete.rawValue, payload: record.finish()))
+    }
+
+    func collection(_ name: String) throws(EngineError) -> CollectionState {
+        guard let number = numbers[name], let state = collections[number] else { throw EngineError.unknownCollection(name) }
+        return state
+    }
+
+    // MARK: Applying
+
+    /// Puts a durable record into force. Throws only if the bytes are not what this version writes.
+    mutating func apply(type: UInt8, sequence: UInt64, payload: RawSpan) throws(Corruption) -> WriteCounts {
+        var reader = ByteReader(payload)
+        guard let type = RecordType(rawValue: type) else { throw Corruption(offset: 0, expected: "a known record type, found \(type)") }
+        let number = try reader.read(UInt32.self)
+        var counts = WriteCounts()
+        switch type {
+        case .createCollection: try applyCreate(number, &reader)
+        case .dropCollection: try applyDrop(number)
+        case .upsert:
+            counts = try withCollection(number) { (state) throws(Corruption) in
+                try UpsertApplier.apply(&reader, to: &state)
+            }
+        case .delete:
+            counts = try withCollection(number) { (state) throws(Corruption) in
+                try Self.applyDelete(&reader, to: &state)
+            }
+        }
+        try reader.finish()
+        self.sequence = sequence
+        return counts
+    }
+
+    private mutating func applyCreate(_ number: UInt32, _ reader: inout ByteReader) throws(Corruption) {
+        guard number == nextNumber else { throw Corruption(offset: 0, expected: "collection number \(nextNumber), found \(number)") }
+        let schema = try CollectionSchema(decoding: &reader)
+        guard numbers[schema.name] == nil else { throw Corruption(offset: 4, expected: "a new collection name") }
+        collections[number] = CollectionState(number: number, schema: schema)
+        numbers[schema.name] = number
+        nextNumber += 1
+    }
+
+    private mutating func applyDrop(_ number: UInt32) throws(Corruption) {
+        guard let state = collections.removeValue(forKey: number) else { throw Corruption(offset: 0, expected: "a known collection, found \(number)") }
+        numbers[state.schema.name] = nil
+    }
+
+    private static func applyDelete(_ reader: inout ByteReader, to state: inout CollectionState) throws(Corruption) -> WriteCounts {
+        var counts = WriteCounts()
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let document = Int(try reader.read(UInt32.self))
+            guard document < state.documents.count, state.documents.isLive(document) else {
+                throw Corruption(offset: reader.offset - 4, expected: "a node that is there, found \(document)")
+            }
+            state.remove(document: document)
+            counts.deleted += 1
+        }
+        return counts
+    }
+
+    /// Hands the state out of the dictionary and back, so that no column is copied for having two holders.
+    private mutating func withCollection(
+        _ number: UInt32, _ body: (inout CollectionState) throws(Corruption) -> WriteCounts
+    ) throws(Corruption) -> WriteCounts {
+        guard var state = collections.removeValue(forKey: number) else { throw Corruption(offset: 0, expected: "a known collection, found \(number)") }
+        let counts = try body(&state)
+        collections[number] = state
+        return counts
+    }
+}
+
+extension EngineError {
+    static func unknownCollection(_ name: String) -> EngineError {
+        EngineError(.unknownCollection, "there is no collection \"\(name)\": create it with collection.create", field: "collection")
+    }
+}
+
+/// A write that has been checked against the schema and encoded, off the writer's path.
+enum PendingChange: Sendable {
+    case createCollection(CollectionSchema)
+    case dropCollection(name: String)
+    case upsert(PendingUpsert)
+    case delete(DeleteInput)
+}
+
+struct VersionCondition: Sendable {
+    var id: String
+    var version: UInt64
+}
+
+/// An upsert as record bytes, with what must be judged when its turn comes.
+struct PendingUpsert: Sendable {
+    let collection: String
+    let collectionNumber: UInt32
+    let payload: [UInt8]
+    let listName: String
+    let conditions: [(index: Int, condition: VersionCondition)]
+    let parents: [(id: String, parent: String)]
+
+    var namesParentsOrVersions: Bool { !conditions.isEmpty || !parents.isEmpty }
+
+    init(_ input: UpsertInput, collection state: CollectionState) throws(EngineError) {
+        collection = input.collection
+        collectionNumber = state.number
+        listName = input.listName
+        payload = try UpsertEncoder.encode(input, collection: state)
+        conditions = input.documents.enumerated().compactMap { index, document in
+            document.ifVersion.map { (index, VersionCondition(id: document.id, version: $0)) }
+        }
+        parents = input.documents.compactMap { document in document.parent.map { (document.id, $0) } }
+        var ids: Set<String> = []
+        for (index, document) in input.documents.enumerated() where !ids.insert(document.id).inserted {
+            throw EngineError(.invalidValue, "the id \"\(document.id)\" appears twice in one batch", field: "\(input.listName)[\(index)].id")
+        }
+    }
+}
