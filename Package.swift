@@ -15,10 +15,18 @@ let swiftRules: [SwiftSetting] = [
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
     name: "needletail",
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     ],
     targets: [
         // C: instruction-set kernels, and thin shims over system libraries.
@@ -39,7 +47,15 @@ let package = Package(
         .target(name: "Engine", dependencies: ["Index", "Storage", "Memory"], swiftSettings: swiftRules),
 
         // Requests, responses, client: the only place that knows the protocol.
-        .target(name: "Wire", dependencies: ["Memory", "CSimdjson"], swiftSettings: swiftRules),
+        .target(name: "Wire", dependencies: ["Engine", "Index", "Memory", "CSimdjson"], swiftSettings: swiftRules),
+        // Sockets, sessions, workers: where requests meet the database.
+        .target(
+            name: "Server",
+            dependencies: ["Wire", "Engine", "Storage", "Memory", nio, nioPosix, logging, lifecycle, signals, arguments],
+            swiftSettings: swiftRules),
+
+        // Executables: a main, its flags, its configuration.
+        .executableTarget(name: "needletaild", dependencies: ["Server", arguments], swiftSettings: swiftRules),
 
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
     ],

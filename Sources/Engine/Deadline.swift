@@ -6,7 +6,7 @@ package struct Deadline: Sendable {
 
     package static let none = Deadline(end: nil)
     private init(end: ContinuousClock.Instant?) { self.end = end }
-    package init(milliseconds: Int) { end = ContinuousClock.now + .milliseconds(milliseconds) }
+    package init(at end: ContinuousClock.Instant) { self.end = end }
 
     package var hasPassed: Bool { end.map { ContinuousClock.now >= $0 } ?? false }
 

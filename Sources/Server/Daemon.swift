@@ -1,0 +1,89 @@
+// The daemon's life: open, listen, serve, drain, close.
+import Engine
+package import Logging
+import ServiceLifecycle
+import Storage
+
+/// How a daemon is to run.
+package struct DaemonConfiguration: Sendable {
+    package var dataPath: String
+    package var host = "127.0.0.1"
+    package var port = 7621
+    /// Threads that search and write; the sockets have one of their own.
+    package var workers: Int
+
+    package init(dataPath: String, workers: Int) {
+        self.dataPath = dataPath
+        self.workers = workers
+    }
+}
+
+/// Why a daemon did not start or did not stop cleanly, for the person who started it.
+package struct DaemonError: Error, CustomStringConvertible {
+    package var description: String
+}
+
+/// A running daemon, from the first line of its log to the last.
+package struct Daemon: Service {
+    package static let version = "0.1.0"
+
+    private let configuration: DaemonConfiguration
+    private let logger: Logger
+    /// Called once connections are accepted, with the port.
+    private let onReady: @Sendable (Int) -> Void
+
+    package init(_ configuration: DaemonConfiguration, logger: Logger, onReady: @escaping @Sendable (Int) -> Void = { _ in }) {
+        self.configuration = configuration
+        self.logger = logger
+        self.onReady = onReady
+    }
+
+    /// Serves until a graceful shutdown is asked for.
+    package func run() async throws {
+        try checkAddress()
+        let database = try open()
+        let workers = Workers(count: configuration.workers)
+        let handler = RequestHandler(
+            database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers)
+        let listener = try await listen(handler, workers)
+        logger.notice("ready", metadata: ["address": "\(listener.host):\(listener.port)", "seq": "\(database.snapshot().sequence)"])
+        onReady(listener.port)
+        do { try await gracefulShutdown() } catch is CancellationError {
+            // Cancelled instead of asked: the same end.
+        }
+        logger.notice("stopping")
+        try await listener.stop()
+        try await workers.stop()
+        do { try database.close() } catch { throw DaemonError(description: "closing the database: \(error)") }
+        logger.notice("stopped", metadata: ["seq": "\(database.snapshot().sequence)"])
+    }
+
+    /// Without authentication every connection may do everything, so only this machine may connect.
+    private func checkAddress() throws {
+        let isLoopback = configuration.host == "localhost" || configuration.host == "::1" || configuration.host.hasPrefix("127.")
+        guard isLoopback else {
+            throw DaemonError(description: "refusing to listen on \(configuration.host): this version has no authentication, so it serves the loopback addresses only (127.0.0.1, ::1)")
+        }
+        logger.notice("no authentication: every local connection may read and write everything")
+    }
+
+    private func open() throws -> Database {
+        let start = ContinuousClock.now
+        do {
+            let disk: FileSystemDisk
+            do { disk = try FileSystemDisk(path: configuration.dataPath) } catch { throw LogError.disk(error) }
+            let database = try Database(disk: disk, randomness: { UInt64.random(in: .min ... .max) })
+            let took = ContinuousClock.now - start
+            logger.notice("opened", metadata: ["data": "\(configuration.dataPath)", "seq": "\(database.snapshot().sequence)", "took": "\(took)"])
+            return database
+        } catch { throw DaemonError(description: "cannot open the database in \(configuration.dataPath): \(error)") }
+    }
+
+    private func listen(_ handler: RequestHandler, _ workers: Workers) async throws -> Listener {
+        do {
+            return try await Listener(host: configuration.host, port: configuration.port, handler: handler, workers: workers, logger: logger)
+        } catch {
+            throw DaemonError(description: "cannot listen on \(configuration.host):\(configuration.port): \(error)")
+        }
+    }
+}

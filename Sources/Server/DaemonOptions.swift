@@ -1,0 +1,58 @@
+// The flags of a daemon and its life under signals, shared by `needletaild` and `needletail serve`.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+import ArgumentParser
+import Logging
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+/// What can be said to a daemon on its command line.
+package struct DaemonOptions: ParsableArguments {
+    @Option(help: "The database directory; created where it is missing.")
+    var data: String
+
+    @Option(help: "The address to listen on: one of this machine's own.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The port to listen on; 0 takes a free one.")
+    var port = 7621
+
+    @Option(help: "Threads that search and write; as many as there are processors by default.")
+    var workers: Int?
+
+    @Flag(help: "Log warnings and errors only.")
+    var quiet = false
+
+    package init() {}
+
+    package func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
+        if let workers, !(1...1024).contains(workers) { throw ValidationError("--workers must be 1 to 1024") }
+    }
+
+    /// Runs a daemon until SIGTERM or SIGINT. Prints the address on standard output once it accepts connections,
+    /// which is what scripts wait for; the log goes to standard error.
+    package func run() async throws {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "needletaild")
+        logger.logLevel = quiet ? .warning : .notice
+        var configuration = DaemonConfiguration(dataPath: data, workers: workers ?? System.coreCount)
+        configuration.host = host
+        configuration.port = port
+        let host = host
+        let daemon = Daemon(configuration, logger: logger) { port in
+            print("listening on \(host):\(port)")
+            // A pipe is not a terminal: without this the line would wait for company.
+            fflush(nil)
+        }
+        // The group tells of itself at levels that matter to nobody here.
+        logger.logLevel = .error
+        try await ServiceGroup(
+            configuration: ServiceGroupConfiguration(services: [daemon], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        ).run()
+    }
+}

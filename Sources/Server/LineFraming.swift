@@ -1,0 +1,104 @@
+// Bytes off a socket into lines: each byte looked at once, whole lines never copied.
+import NIOCore
+import Wire
+
+/// Cuts the inbound stream at newlines and hands a read's lines to the session together.
+///
+/// A line that lies within one read is a slice of it; only one that spans reads is gathered. The newline, and a
+/// carriage return before it, are left out.
+final class LineFraming: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let session: Session
+    /// The line begun in earlier reads, without its newline.
+    private var begun: ByteBuffer?
+    private var beganAt = NIODeadline.now()
+    private var watch: Scheduled<Void>?
+    /// After an over-long line nothing more is read: where the next one begins cannot be known.
+    private var isDeaf = false
+
+    init(session: Session) { self.session = session }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDeaf else { return }
+        var bytes = unwrapInboundIn(data)
+        var lines: [ByteBuffer] = []
+        while let length = bytes.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - bytes.readerIndex }) {
+            guard let part = bytes.readSlice(length: length) else { preconditionFailure("the newline was found behind these bytes") }
+            bytes.moveReaderIndex(forwardBy: 1)
+            lines.append(finishLine(with: part))
+        }
+        if !lines.isEmpty { session.received(lines) }
+        if bytes.readableBytes > 0 { begin(bytes, context) }
+        if let begun, begun.readableBytes > WireLimits.lineBytesMax { refuseLine(context) }
+    }
+
+    private func finishLine(with part: ByteBuffer) -> ByteBuffer {
+        var line = part
+        if var whole = begun.take() {
+            whole.writeImmutableBuffer(part)
+            line = whole
+            watch?.cancel()
+        }
+        if line.readableBytesView.last == UInt8(ascii: "\r") { line.moveWriterIndex(to: line.writerIndex - 1) }
+        return line
+    }
+
+    private func begin(_ rest: ByteBuffer, _ context: ChannelHandlerContext) {
+        if begun == nil {
+            // A copy, so that this small rest does not keep the whole read alive, nor is copied again as it grows.
+            begun = context.channel.allocator.buffer(capacity: max(4096, rest.readableBytes))
+            beganAt = .now()
+            watchLine(context)
+        }
+        begun?.writeImmutableBuffer(rest)
+    }
+
+    private func refuseLine(_ context: ChannelHandlerContext) {
+        stopListening()
+        session.refuse(.lineTooLong(WireLimits.lineBytesMax))
+    }
+
+    private func stopListening() {
+        isDeaf = true
+        begun = nil
+        watch?.cancel()
+    }
+
+    /// Ends connections that hold a place with a line that never ends.
+    private func watchLine(_ context: ChannelHandlerContext) {
+        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(ServerLimits.lineTimeSeconds))) { [self] in
+            guard let begun else { return }
+            let seconds = Int((NIODeadline.now() - beganAt).nanoseconds / 1_000_000_000)
+            if begun.readableBytes < seconds * ServerLimits.lineBytesPerSecondMin {
+                stopListening()
+                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(ServerLimits.lineTimeSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
+            } else {
+                watchLine(context)
+            }
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? ChannelEvent, event == .inputClosed {
+            // People forget the last newline: what came before the end of the stream is a line.
+            if let last = begun.take(), !isDeaf { session.received([last]) }
+            watch?.cancel()
+            session.inputEnded()
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        stopListening()
+        session.closed()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The peer's reset, mostly. Nothing can be answered on this connection any more.
+        session.closed()
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,77 @@
+// Accepts connections and gives each its session.
+import Engine
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import Wire
+
+/// A bound socket and its connections.
+final class Listener: Sendable {
+    private let channel: any Channel
+    private let sessions: Sessions
+    private let loops: MultiThreadedEventLoopGroup
+
+    let host: String
+    let port: Int
+
+    /// Binds and begins to accept. Throws NIO's error where the address is not to be had.
+    init(host: String, port: Int, handler: RequestHandler, workers: Workers, logger: Logger) async throws {
+        // One loop moves several GB/s; the processors are the workers'.
+        loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        sessions = Sessions()
+        let sessions = sessions
+        channel = try await ServerBootstrap(group: loops)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: 1 << 20))
+            .childChannelInitializer { child in
+                child.eventLoop.makeCompletedFuture {
+                    let session = Session(channel: child, workers: workers, handler: handler)
+                    guard sessions.add(session, of: child) else {
+                        logger.warning("connection refused: \(ServerLimits.connectionsMax) are open")
+                        throw ChannelError.connectTimeout(.zero)
+                    }
+                    try child.pipeline.syncOperations.addHandler(LineFraming(session: session))
+                }
+            }
+            .bind(host: host, port: port).get()
+        self.host = host
+        self.port = channel.localAddress?.port ?? port
+    }
+
+    /// Stops accepting, lets every connection finish what it asked, and ends those that have not by the deadline.
+    func stop() async throws {
+        try await channel.close()
+        sessions.drainAll()
+        for _ in 0..<(ServerLimits.drainSeconds * 50) where !sessions.isEmpty {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        try await loops.shutdownGracefully()
+    }
+}
+
+/// The open connections.
+private final class Sessions: Sendable {
+    private let open = Mutex<[ObjectIdentifier: Session]>([:])
+
+    var isEmpty: Bool { open.withLock { $0.isEmpty } }
+
+    /// False where there are too many already.
+    func add(_ session: Session, of channel: any Channel) -> Bool {
+        let key = ObjectIdentifier(session)
+        let isAdded = open.withLock { open in
+            guard open.count < ServerLimits.connectionsMax else { return false }
+            open[key] = session
+            return true
+        }
+        if isAdded { channel.closeFuture.whenComplete { _ in self.open.withLock { $0[key] = nil } } }
+        return isAdded
+    }
+
+    func drainAll() {
+        for session in open.withLock({ Array($0.values) }) { session.drain() }
+    }
+}

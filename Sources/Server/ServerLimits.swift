@@ -1,0 +1,25 @@
+// How long and how much a connection may keep the server waiting.
+import NIOCore
+
+enum ServerLimits {
+    /// A line that has begun must be complete by then, unless it keeps coming at `lineBytesPerSecondMin`.
+    static let lineTimeSeconds = 10
+    static let lineBytesPerSecondMin = 1024
+    /// Answers wait to be read up to this many bytes; beyond it the connection's next requests wait too.
+    static let unreadBytesMax = 8 << 20
+    /// Answers of which nothing is read for so long end the connection.
+    static let unreadStillSeconds = 10
+    static let connectionsMax = 4096
+    /// Lines one connection may have handled before others have their turn.
+    static let linesPerTurn = 64
+    /// Output is written in pieces, so that slow reading can be told from none.
+    static let writePieceBytes = 256 << 10
+    /// How long a read waits for `min_seq` where the request sets no deadline.
+    static let sequenceWaitMilliseconds = 1000
+    static let sequencePollMilliseconds = 2
+    /// How long a stop waits for what is in flight.
+    static let drainSeconds = 10
+    /// Answered on the spot; anything larger is handed to whichever worker is free, while this connection's
+    /// next line is read. In rows times dimensions; about 100 microseconds of comparing.
+    static let lightWork = 1 << 20
+}

@@ -1,0 +1,310 @@
+// One connection: its lines in order, its answers as they come, and how much of either may wait.
+import Engine
+import Memory
+import NIOCore
+import NIOPosix
+import Synchronization
+import Wire
+
+/// Who touches what: lines are added on the event loop and taken by whichever worker holds the session's turn;
+/// there is one turn at a time, which is what keeps a connection's writes in order. Answers may come from any
+/// thread. All of it lies behind one lock that is held for moments.
+final class Session: Sendable {
+    private let channel: any Channel
+    private let workers: Workers
+    private let handler: RequestHandler
+
+    private struct Line {
+        var bytes: ByteBuffer
+        var arrived: ContinuousClock.Instant
+    }
+
+    private struct State {
+        var lines: [Line] = []
+        var firstLine = 0
+        /// A worker has, or is about to have, this session's turn.
+        var hasTurn = false
+        var requestsInFlight = 0
+        var bytesInFlight = 0
+        var output = ByteBuffer()
+        var isFlushScheduled = false
+        /// Bytes given to the channel and not yet taken by the peer.
+        var unreadBytes = 0
+        var unreadChanged = NIODeadline.now()
+        var isReadingPaused = false
+        var inputEnded = false
+        var isClosed = false
+
+        var waitingLines: Int { lines.count - firstLine }
+        var isOverloaded: Bool {
+            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax
+                || unreadBytes + output.readableBytes > ServerLimits.unreadBytesMax
+        }
+
+        mutating func popLine() -> Line? {
+            guard firstLine < lines.count else { return nil }
+            let line = lines[firstLine]
+            firstLine += 1
+            if firstLine == lines.count {
+                lines.removeAll(keepingCapacity: true)
+                firstLine = 0
+            }
+            return line
+        }
+    }
+
+    private let state = Mutex(State())
+
+    init(channel: any Channel, workers: Workers, handler: RequestHandler) {
+        self.channel = channel
+        self.workers = workers
+        self.handler = handler
+    }
+
+    // MARK: Lines in
+
+    /// On the event loop: lines of one read, in order.
+    func received(_ lines: [ByteBuffer]) {
+        let now = ContinuousClock.now
+        let (needsTurn, pause) = state.withLock { state in
+            for line in lines {
+                state.lines.append(Line(bytes: line, arrived: now))
+                state.requestsInFlight += 1
+                state.bytesInFlight += line.readableBytes
+            }
+            let needsTurn = !state.hasTurn
+            state.hasTurn = true
+            let pause = state.isOverloaded && !state.isReadingPaused
+            if pause { state.isReadingPaused = true }
+            return (needsTurn, pause)
+        }
+        if pause { setReading(false) }
+        if needsTurn { scheduleTurn() }
+    }
+
+    private func setReading(_ isOn: Bool) {
+        channel.setOption(.autoRead, value: isOn).whenFailure { _ in
+            // The channel is closed: there is nothing left to read or to hold back.
+            self.closed()
+        }
+    }
+
+    private func scheduleTurn() {
+        workers.submit { worker in self.takeTurn(worker) }
+    }
+
+    // MARK: The turn
+
+    private enum Next {
+        /// Go on with the next line.
+        case proceed
+        /// The turn has been given up, or is kept by a request under way that will give it on.
+        case leave
+    }
+
+    private func takeTurn(_ worker: Worker) {
+        for _ in 0..<ServerLimits.linesPerTurn {
+            guard let line = nextLine() else {
+                flushSoon()
+                return
+            }
+            if handle(line, worker) == .leave { return }
+        }
+        flushSoon()
+        scheduleTurn()
+    }
+
+    /// The next line, or nil where there is none: the turn ends in the same moment, so none is forgotten.
+    private func nextLine() -> Line? {
+        state.withLock { state in
+            let line = state.isClosed ? nil : state.popLine()
+            if line == nil { state.hasTurn = false }
+            return line
+        }
+    }
+
+    /// Gives the turn to another worker if lines wait, before this one turns to something long.
+    private func passTurn() {
+        let isWaiting = state.withLock { state in
+            let isWaiting = state.waitingLines > 0 && !state.isClosed
+            if !isWaiting { state.hasTurn = false }
+            return isWaiting
+        }
+        if isWaiting { scheduleTurn() }
+    }
+
+    private func handle(_ line: Line, _ worker: Worker) -> Next {
+        let size = line.bytes.readableBytes
+        let request: Request
+        do {
+            request = try worker.decoder.decode(line.bytes.readableBytesSpan)
+        } catch {
+            worker.response.failure(error.id, error.error)
+            send(worker, freeing: size)
+            return .proceed
+        }
+        if let write = request.operation.write { return store(write, request, size, worker) }
+        return answer(request, arrived: line.arrived, size, worker)
+    }
+
+    private func answer(_ request: Request, arrived: ContinuousClock.Instant, _ size: Int, _ worker: Worker) -> Next {
+        let isLight = handler.isLight(request)
+        if !isLight {
+            flushSoon()
+            passTurn()
+        }
+        let deadline = request.deadlineMilliseconds.map { arrived + .milliseconds($0) }
+        read(request, deadline: deadline, waitingSince: arrived, size, worker)
+        if isLight { return .proceed }
+        flushSoon()
+        return .leave
+    }
+
+    /// Answers a read; one that must see a sequence not reached yet comes back later instead of blocking a worker.
+    private func read(
+        _ request: Request, deadline: ContinuousClock.Instant?, waitingSince: ContinuousClock.Instant, _ size: Int, _ worker: Worker
+    ) {
+        let patience = deadline ?? waitingSince + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
+        if handler.isBehind(request), ContinuousClock.now < patience {
+            channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) {
+                self.workers.submit { worker in
+                    self.read(request, deadline: deadline, waitingSince: waitingSince, size, worker)
+                    self.flushSoon()
+                }
+            }
+            return
+        }
+        handler.answer(request, deadline: deadline, into: &worker.response)
+        send(worker, freeing: size)
+    }
+
+    /// Gives a write its place in the order, then lets the next line follow while this one is made durable.
+    private func store(_ write: Write, _ request: Request, _ size: Int, _ worker: Worker) -> Next {
+        // What follows may need the collection to be there (or gone), so it waits until it is.
+        let keepsTurn = write.changesCollections
+        handler.database.enqueue(write) { result in
+            self.workers.withWorker { worker in
+                self.handler.answer(request, with: result, into: &worker.response)
+                self.send(worker, freeing: size)
+            }
+            self.flushSoon()
+            if keepsTurn { self.scheduleTurn() }
+        }
+        flushSoon()
+        if !keepsTurn { passTurn() }
+        handler.database.commit()
+        return .leave
+    }
+
+    // MARK: Answers out
+
+    private func send(_ worker: Worker, freeing lineBytes: Int) {
+        let resume = state.withLock { state in
+            state.requestsInFlight -= 1
+            state.bytesInFlight -= lineBytes
+            guard !state.isClosed else { return false }
+            worker.response.withBytes { state.output.write($0) }
+            return resumeIfIdle(&state)
+        }
+        if resume { setReading(true) }
+    }
+
+    /// Reading goes on once half of what stopped it is gone, so that it does not stutter.
+    private func resumeIfIdle(_ state: inout State) -> Bool {
+        guard state.isReadingPaused, !state.isClosed, state.requestsInFlight <= WireLimits.requestsInFlightMax / 2,
+            state.bytesInFlight <= WireLimits.bytesInFlightMax / 2,
+            state.unreadBytes + state.output.readableBytes <= ServerLimits.unreadBytesMax / 2
+        else { return false }
+        state.isReadingPaused = false
+        return true
+    }
+
+    /// Has the event loop write what has gathered; many answers share one write.
+    private func flushSoon() {
+        let isNeeded = state.withLock { state in
+            guard !state.isFlushScheduled, state.output.readableBytes > 0 || state.inputEnded else { return false }
+            state.isFlushScheduled = true
+            return true
+        }
+        if isNeeded { channel.eventLoop.execute { self.flush() } }
+    }
+
+    private func flush() {
+        var (output, isLast, startsWatch) = state.withLock { state in
+            state.isFlushScheduled = false
+            let output = state.output
+            state.output = ByteBuffer()
+            let startsWatch = state.unreadBytes == 0 && output.readableBytes > 0
+            if startsWatch { state.unreadChanged = .now() }
+            state.unreadBytes += output.readableBytes
+            return (output, state.inputEnded && state.requestsInFlight == 0, startsWatch)
+        }
+        while let piece = output.readSlice(length: min(ServerLimits.writePieceBytes, output.readableBytes)), piece.readableBytes > 0 {
+            channel.write(piece).whenSuccess { self.taken(piece.readableBytes) }
+        }
+        channel.flush()
+        if isLast { channel.close(mode: .output).whenComplete { _ in self.channel.close(promise: nil) } }
+        if startsWatch { watchUnread() }
+    }
+
+    private func taken(_ byteCount: Int) {
+        let resume = state.withLock { state in
+            state.unreadBytes -= byteCount
+            state.unreadChanged = .now()
+            return resumeIfIdle(&state)
+        }
+        if resume { setReading(true) }
+    }
+
+    /// Ends a connection whose peer asks but does not read.
+    private func watchUnread() {
+        channel.eventLoop.scheduleTask(in: .seconds(Int64(ServerLimits.unreadStillSeconds))) {
+            let (isWaiting, isStill) = self.state.withLock { state in
+                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(ServerLimits.unreadStillSeconds))
+                return (state.unreadBytes > 0 && !state.isClosed, still)
+            }
+            guard isWaiting else { return }
+            if isStill { self.channel.close(promise: nil) } else { self.watchUnread() }
+        }
+    }
+
+    // MARK: Ends
+
+    /// One error that belongs to no request, then the end.
+    func refuse(_ error: WireError) {
+        state.withLock { $0.requestsInFlight += 1 }
+        workers.withWorker { worker in
+            worker.response.failure(.none, error)
+            send(worker, freeing: 0)
+        }
+        inputEnded()
+    }
+
+    /// The peer will send no more: finish what is in flight, answer, close.
+    func inputEnded() {
+        state.withLock { $0.inputEnded = true }
+        flushSoon()
+    }
+
+    func closed() {
+        state.withLock { state in
+            state.isClosed = true
+            state.lines.removeAll()
+            state.firstLine = 0
+            state.output = ByteBuffer()
+        }
+    }
+
+    /// Stops reading and closes once everything asked has been answered.
+    func drain() {
+        setReading(false)
+        inputEnded()
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func write(_ bytes: RawSpan) {
+        // Sound: copied before the closure ends.
+        _ = unsafe bytes.withUnsafeBytes { unsafe writeBytes($0) }
+    }
+}

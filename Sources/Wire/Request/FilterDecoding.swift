@@ -1,0 +1,104 @@
+// Filters from JSON: a structured language, so that nothing a caller writes is ever spliced into a query.
+import Engine
+
+/// Decodes one filter, counting its terms.
+struct FilterDecoder {
+    private var terms = 0
+
+    static func decode(_ value: borrowing JSONValue, field: String) throws(WireError) -> Filter {
+        var decoder = FilterDecoder()
+        return try decoder.object(value, field: field, depth: 0)
+    }
+
+    /// `{"team":"cs","year":{"$gte":2020},"$or":[…]}`: all members hold together.
+    private mutating func object(_ value: borrowing JSONValue, field: String, depth: Int) throws(WireError) -> Filter {
+        guard depth < Limits.filterDepthMax else {
+            throw WireError(code: "limit_exceeded", message: "a filter nests at most \(Limits.filterDepthMax) deep", field: field)
+        }
+        guard var members = value.members else { throw .invalid(field, "an object of conditions") }
+        var parts: [Filter] = []
+        do {
+            while let member = try members.next() {
+                parts.append(try part(member.key, member.value, field: field, depth: depth))
+            }
+        } catch let error as WireError { throw error } catch let error as JSONError { throw .badJSON(error) } catch {
+            preconditionFailure("decoding throws wire and JSON errors only: \(error)")
+        }
+        return parts.count == 1 ? parts[0] : .all(parts)
+    }
+
+    private mutating func part(_ key: String, _ value: borrowing JSONValue, field: String, depth: Int) throws(WireError) -> Filter {
+        switch key {
+        case "$and": return .all(try list(value, field: "\(field).$and", depth: depth))
+        case "$or": return .any(try list(value, field: "\(field).$or", depth: depth))
+        case "$not": return .not(try object(value, field: "\(field).$not", depth: depth + 1))
+        case _ where key.hasPrefix("$"): throw .unknown(key, in: "a filter")
+        default: return try condition(on: key, value, field: "\(field).\(key)")
+        }
+    }
+
+    private mutating func list(_ value: borrowing JSONValue, field: String, depth: Int) throws(WireError) -> [Filter] {
+        guard var elements = value.elements else { throw .invalid(field, "an array of filters") }
+        var filters: [Filter] = []
+        while let element = elements.next() {
+            try countTerm(field)
+            filters.append(try object(element, field: "\(field)[\(filters.count)]", depth: depth + 1))
+        }
+        return filters
+    }
+
+    /// What must hold of one field: a bare value means `$eq`.
+    private mutating func condition(on name: String, _ value: borrowing JSONValue, field: String) throws(WireError) -> Filter {
+        guard var members = value.members else {
+            try countTerm(field)
+            return .field(name, .isIn([try value.decodeInputValue(field)]))
+        }
+        var parts: [Filter] = []
+        var lower: Filter.Bound?
+        var upper: Filter.Bound?
+        do {
+            while let member = try members.next() {
+                try countTerm(field)
+                let place = "\(field).\(member.key)"
+                switch member.key {
+                case "$eq": parts.append(.field(name, .isIn([try member.value.decodeInputValue(place)])))
+                case "$ne": parts.append(.not(.field(name, .isIn([try member.value.decodeInputValue(place)]))))
+                case "$in": parts.append(.field(name, .isIn(try values(member.value, place))))
+                case "$nin": parts.append(.not(.field(name, .isIn(try values(member.value, place)))))
+                case "$gt", "$gte":
+                    guard lower == nil else { throw WireError.invalid(place, "the only lower bound") }
+                    lower = Filter.Bound(try member.value.decodeInputValue(place), isInclusive: member.key == "$gte")
+                case "$lt", "$lte":
+                    guard upper == nil else { throw WireError.invalid(place, "the only upper bound") }
+                    upper = Filter.Bound(try member.value.decodeInputValue(place), isInclusive: member.key == "$lte")
+                case "$exists":
+                    let exists = Filter.field(name, .exists)
+                    parts.append(try member.value.decodeBool(place) ? exists : .not(exists))
+                default: throw WireError.unknown(member.key, in: "a condition")
+                }
+            }
+        } catch let error as WireError { throw error } catch let error as JSONError { throw .badJSON(error) } catch {
+            preconditionFailure("decoding throws wire and JSON errors only: \(error)")
+        }
+        if lower != nil || upper != nil { parts.append(.field(name, .range(lower: lower, upper: upper))) }
+        guard !parts.isEmpty else { throw .invalid(field, "a value or an object with an operator such as $eq, $in or $gte") }
+        return parts.count == 1 ? parts[0] : .all(parts)
+    }
+
+    private mutating func values(_ value: borrowing JSONValue, _ field: String) throws(WireError) -> [InputValue] {
+        guard var elements = value.elements else { throw .invalid(field, "an array of values") }
+        var values: [InputValue] = []
+        while let element = elements.next() {
+            try countTerm(field)
+            values.append(try element.decodeInputValue("\(field)[\(values.count)]"))
+        }
+        return values
+    }
+
+    private mutating func countTerm(_ field: String) throws(WireError) {
+        terms += 1
+        guard terms <= Limits.filterTermsMax else {
+            throw WireError(code: "limit_exceeded", message: "a filter has at most \(Limits.filterTermsMax) terms", field: field)
+        }
+    }
+}

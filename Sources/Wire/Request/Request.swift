@@ -1,0 +1,82 @@
+// A request as a value: decoded once, and what was authorised is what is executed.
+package import Engine
+
+/// What the caller matches an answer by.
+package enum RequestID: Equatable, Sendable {
+    case integer(Int64)
+    case string(String)
+    /// The request was too broken to carry one.
+    case none
+}
+
+package struct Request: Sendable {
+    package var id: RequestID
+    package var operation: Operation
+    /// How long the caller waits, from when the request was read.
+    package var deadlineMilliseconds: Int?
+    /// The caller has seen this sequence and wants an answer no older.
+    package var minSequence: UInt64?
+}
+
+package enum Operation: Sendable {
+    case hello(client: String?)
+    case ping
+    case serverInfo
+    case createCollection(CollectionSchema)
+    case listCollections
+    case describeCollection(name: String)
+    case dropCollection(name: String)
+    case upsert(UpsertInput)
+    case delete(DeleteInput)
+    case get(GetInput)
+    case read(ReadInput)
+    case search(SearchRequest)
+    case count(CountInput)
+}
+
+package struct GetInput: Sendable {
+    package var collection = ""
+    package var ids: [String] = []
+    package var with: Parts = .nodeDefault
+}
+
+package struct ReadInput: Sendable {
+    package var collection = ""
+    package var id = ""
+    package var fromChunk = 0
+    /// Inclusive.
+    package var toChunk: Int?
+    package var limit = 100
+}
+
+package struct CountInput: Sendable {
+    package var collection = ""
+    package var filter: Filter?
+    package var under: [String]?
+}
+
+package struct SearchRequest: Sendable {
+    package var collection = ""
+    package var input = SearchInput()
+    package var with: Parts = .hitDefault
+    /// Asked as `searches`: the answer has one result for each.
+    package var isBatch = false
+}
+
+/// What an answer shows of a node or a hit besides what identifies it.
+package struct Parts: OptionSet, Sendable {
+    package let rawValue: UInt16
+    package init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    package static let text = Parts(rawValue: 1), title = Parts(rawValue: 2), url = Parts(rawValue: 4), mime = Parts(rawValue: 8)
+    package static let fields = Parts(rawValue: 16), heading = Parts(rawValue: 32), vector = Parts(rawValue: 64)
+    package static let parent = Parts(rawValue: 128), time = Parts(rawValue: 256)
+
+    static let hitDefault: Parts = [.text, .title, .heading]
+    static let nodeDefault: Parts = [.text, .title, .url, .mime, .fields, .heading, .parent, .time]
+
+    static let names: [(name: String, part: Parts)] = [
+        ("text", .text), ("title", .title), ("url", .url), ("mime", .mime), ("fields", .fields), ("heading", .heading),
+        ("vector", .vector), ("parent", .parent), ("time", .time),
+    ]
+}

@@ -1,0 +1,335 @@
+// From a line to a request: the one place where the protocol's requests are understood.
+import Engine
+import Index
+import Memory
+
+/// A line that is no request, and the id to say so under.
+package struct RefusedLine: Error {
+    package var id: RequestID
+    package var error: WireError
+}
+
+/// Decodes lines, one after the other. One a thread; it keeps the parser's memory.
+package struct RequestDecoder: ~Copyable {
+    private var parser = JSONParser(bytesMax: WireLimits.lineBytesMax, depthMax: WireLimits.depthMax)
+
+    package init() {}
+
+    package mutating func decode(_ line: RawSpan) throws(RefusedLine) -> Request {
+        let root: JSONValue
+        do { root = try parser.parse(line) } catch { throw RefusedLine(id: .none, error: .badJSON(error)) }
+        return try Self.decode(root)
+    }
+
+    private static func decode(_ root: borrowing JSONValue) throws(RefusedLine) -> Request {
+        var request = Request(id: .none, operation: .ping)
+        var op: String?
+        do throws(WireError) {
+            // The id first, wherever it stands: every later complaint is then told under it.
+            try root.forEachMember("the request") { (key, value) throws(WireError) in
+                switch key {
+                case "id": request.id = try requestID(value)
+                case "op": op = try value.decodeString("op")
+                case "deadline_ms": request.deadlineMilliseconds = try value.decodeInt("deadline_ms", in: 1...WireLimits.deadlineMillisecondsMax)
+                case "min_seq": request.minSequence = try value.decodeSequence("min_seq")
+                default: break
+                }
+            }
+            guard let op else { throw WireError.missing("op", "a request") }
+            guard let decode = operations[op] else {
+                throw WireError(code: "unknown_op", message: "there is no operation \"\(op)\"; there are: \(operations.keys.sorted().joined(separator: " "))", field: "op")
+            }
+            request.operation = try decode(root)
+        } catch { throw RefusedLine(id: request.id, error: error) }
+        return request
+    }
+
+    private static func requestID(_ value: borrowing JSONValue) throws(WireError) -> RequestID {
+        if let int = value.int { return .integer(int) }
+        if let string = value.string, string.utf8.count <= WireLimits.requestIDBytesMax { return .string(string) }
+        throw .invalid("id", "an integer or a string of at most \(WireLimits.requestIDBytesMax) bytes")
+    }
+
+    private typealias Decode = @Sendable (borrowing JSONValue) throws(WireError) -> Operation
+
+    private static let operations: [String: Decode] = [
+        "hello": { root throws(WireError) in try hello(root) },
+        "ping": { root throws(WireError) in try bare(root, "ping", .ping) },
+        "server.info": { root throws(WireError) in try bare(root, "server.info", .serverInfo) },
+        "collection.create": { root throws(WireError) in try createCollection(root) },
+        "collection.list": { root throws(WireError) in try bare(root, "collection.list", .listCollections) },
+        "collection.describe": { root throws(WireError) in .describeCollection(name: try collectionName(root, "collection.describe")) },
+        "collection.drop": { root throws(WireError) in .dropCollection(name: try collectionName(root, "collection.drop")) },
+        "upsert": { root throws(WireError) in try upsert(root) },
+        "delete": { root throws(WireError) in try delete(root) },
+        "get": { root throws(WireError) in try get(root) },
+        "read": { root throws(WireError) in try read(root) },
+        "search": { root throws(WireError) in try search(root) },
+        "count": { root throws(WireError) in try count(root) },
+    ]
+
+    // MARK: Members
+
+    /// The members that are the operation's own; those of every request have been read already.
+    private static func members(
+        _ root: borrowing JSONValue, _ op: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Bool
+    ) throws(WireError) {
+        try root.forEachMember("the request") { (key, value) throws(WireError) in
+            switch key {
+            case "id", "op", "deadline_ms", "min_seq": break
+            default: guard try body(key, value) else { throw .unknown(key, in: op) }
+            }
+        }
+    }
+
+    private static func bare(_ root: borrowing JSONValue, _ op: String, _ operation: Operation) throws(WireError) -> Operation {
+        try members(root, op) { (_, _) throws(WireError) in false }
+        return operation
+    }
+
+    private static func present(_ name: String, _ field: String, _ op: String) throws(WireError) {
+        if name.isEmpty { throw .missing(field, op) }
+    }
+
+    // MARK: Operations
+
+    private static func hello(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var client: String?
+        try members(root, "hello") { (key, value) throws(WireError) in
+            guard key == "client" else { return false }
+            client = try value.decodeString(key)
+            return true
+        }
+        return .hello(client: client)
+    }
+
+    /// `name`, or `collection` as the other operations call it.
+    private static func collectionName(_ root: borrowing JSONValue, _ op: String) throws(WireError) -> String {
+        var name = ""
+        try members(root, op) { (key, value) throws(WireError) in
+            guard key == "name" || key == "collection" else { return false }
+            guard name.isEmpty else { throw .invalid(key, "given once, as \"name\" or \"collection\"") }
+            name = try value.decodeString(key)
+            return true
+        }
+        try present(name, "name", op)
+        return name
+    }
+
+    private static func createCollection(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var schema = CollectionSchema(name: "", spaces: [], fields: [])
+        var single = SpaceShape()
+        try members(root, "collection.create") { (key, value) throws(WireError) in
+            switch key {
+            case "name", "collection": schema.name = try value.decodeString(key)
+            case "spaces": schema.spaces = try spaces(value)
+            case "fields": schema.fields = try fields(value)
+            case "access": try access(value)
+            default: return try single.member(key, value, key)
+            }
+            return true
+        }
+        try present(schema.name, "name", "collection.create")
+        if !single.isEmpty {
+            guard schema.spaces.isEmpty else { throw .invalid("spaces", "absent where dim and metric are given at the top level") }
+            schema.spaces = [try single.schema(name: "default", field: "")]
+        }
+        return .createCollection(schema)
+    }
+
+    private static func access(_ value: borrowing JSONValue) throws(WireError) {
+        switch value.string {
+        case "open": return
+        case "enforced":
+            throw WireError(code: "unsupported", message: "this version does not enforce rights: every connection reads everything. Say \"open\", or keep the data out", field: "access")
+        default: throw .invalid("access", "\"open\"")
+        }
+    }
+
+    private static func spaces(_ value: borrowing JSONValue) throws(WireError) -> [SpaceSchema] {
+        var spaces: [SpaceSchema] = []
+        try value.forEachMember("spaces") { (name, value) throws(WireError) in
+            var shape = SpaceShape()
+            try value.forEachMember("spaces.\(name)") { (key, value) throws(WireError) in
+                guard try shape.member(key, value, "spaces.\(name).\(key)") else { throw .unknown(key, in: "a space") }
+            }
+            spaces.append(try shape.schema(name: name, field: "spaces.\(name)."))
+        }
+        return spaces
+    }
+
+    private static func fields(_ value: borrowing JSONValue) throws(WireError) -> [FieldSchema] {
+        var fields: [FieldSchema] = []
+        try value.forEachMember("fields") { (name, value) throws(WireError) in
+            guard let type = FieldType(rawValue: value.string ?? "") else {
+                throw .invalid("fields.\(name)", "one of \(FieldType.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            fields.append(FieldSchema(name: name, type: type))
+        }
+        return fields
+    }
+
+    private static func upsert(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var collection = ""
+        try root.forEachMember("the request") { (key, value) throws(WireError) in
+            if key == "collection" { collection = try value.decodeString(key) }
+        }
+        try present(collection, "collection", "upsert")
+        var input: UpsertInput?
+        try members(root, "upsert") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": return true
+            case "records", "documents":
+                guard input == nil else { throw .invalid(key, "absent: give records or documents, not both") }
+                input = key == "records" ? try UpsertDecoder.records(value, collection: collection) : try UpsertDecoder.documents(value, collection: collection)
+                return true
+            default: return false
+            }
+        }
+        guard let input else { throw .missing("records", "upsert") }
+        return .upsert(input)
+    }
+
+    private static func delete(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var input = DeleteInput(collection: "")
+        try members(root, "delete") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": input.collection = try value.decodeString(key)
+            case "ids": input.ids = try value.decodeStrings(key, max: WireLimits.idsMax)
+            case "filter": input.filter = try FilterDecoder.decode(value, field: key)
+            case "under": input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            default: return false
+            }
+            return true
+        }
+        try present(input.collection, "collection", "delete")
+        return .delete(input)
+    }
+
+    private static func get(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var input = GetInput()
+        var hasIDs = false
+        try members(root, "get") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": input.collection = try value.decodeString(key)
+            case "ids":
+                input.ids = try value.decodeStrings(key, max: WireLimits.idsMax)
+                hasIDs = true
+            case "with": input.with = try value.decodeParts(key)
+            default: return false
+            }
+            return true
+        }
+        try present(input.collection, "collection", "get")
+        guard hasIDs else { throw .missing("ids", "get") }
+        return .get(input)
+    }
+
+    private static func read(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var input = ReadInput()
+        try members(root, "read") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": input.collection = try value.decodeString(key)
+            case "document": input.id = try value.decodeString(key)
+            case "from_chunk": input.fromChunk = try value.decodeInt(key, in: 0...Limits.chunksPerDocumentMax)
+            case "to_chunk": input.toChunk = try value.decodeInt(key, in: 0...Limits.chunksPerDocumentMax)
+            case "limit": input.limit = try value.decodeInt(key, in: 1...WireLimits.readChunksMax)
+            default: return false
+            }
+            return true
+        }
+        try present(input.collection, "collection", "read")
+        try present(input.id, "document", "read")
+        return .read(input)
+    }
+
+    private static func count(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var input = CountInput()
+        try members(root, "count") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": input.collection = try value.decodeString(key)
+            case "filter": input.filter = try FilterDecoder.decode(value, field: key)
+            case "under": input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            default: return false
+            }
+            return true
+        }
+        try present(input.collection, "collection", "count")
+        return .count(input)
+    }
+
+    private static func search(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var request = SearchRequest()
+        try members(root, "search") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": request.collection = try value.decodeString(key)
+            case "space": request.input.space = try value.decodeString(key)
+            case "vector": request.input.vectors.append(try value.decodeVector(key, to: &request.input.floats))
+            case "searches": try searches(value, &request)
+            case "k": request.input.k = try value.decodeInt(key, in: 1...Limits.kMax)
+            case "filter": request.input.filter = try FilterDecoder.decode(value, field: key)
+            case "under": request.input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            case "min_score": request.input.minScore = try value.decodeFloat(key)
+            case "with": request.with = try value.decodeParts(key)
+            // Every answer is exact, which is what `exact` asks for, and reaches any recall there is.
+            case "exact": _ = try value.decodeBool(key)
+            case "recall":
+                guard let recall = value.double, recall > 0, recall <= 1 else { throw .invalid(key, "a number above 0, at most 1") }
+            default: return false
+            }
+            return true
+        }
+        try present(request.collection, "collection", "search")
+        guard request.isBatch || request.input.vectors.count == 1 else { throw .missing("vector", "search") }
+        return .search(request)
+    }
+
+    /// `[{"vector":…}, …]`: many vectors, one line, one snapshot.
+    private static func searches(_ value: borrowing JSONValue, _ request: inout SearchRequest) throws(WireError) {
+        guard var elements = value.elements else { throw .invalid("searches", "an array of {\"vector\":…}") }
+        guard request.input.vectors.isEmpty else { throw .invalid("searches", "absent where a vector is given") }
+        request.isBatch = true
+        while let element = elements.next() {
+            let place = "searches[\(request.input.vectors.count)]"
+            guard request.input.vectors.count < Limits.searchesMax else {
+                throw WireError(code: "limit_exceeded", message: "at most \(Limits.searchesMax) searches a request", field: "searches")
+            }
+            var range: Range<Int>?
+            try element.forEachMember(place) { (key, value) throws(WireError) in
+                guard key == "vector" else { throw .unknown(key, in: place) }
+                range = try value.decodeVector("\(place).vector", to: &request.input.floats)
+            }
+            guard let range else { throw .missing("\(place).vector", "search") }
+            request.input.vectors.append(range)
+        }
+        guard !request.input.vectors.isEmpty else { throw .invalid("searches", "at least one search") }
+    }
+}
+
+/// A space as it is read: `dim`, `metric` and the index to answer from.
+private struct SpaceShape {
+    private var dimension: Int?
+    private var metric: Metric?
+    var isEmpty: Bool { dimension == nil && metric == nil }
+
+    mutating func member(_ key: String, _ value: borrowing JSONValue, _ field: String) throws(WireError) -> Bool {
+        switch key {
+        case "dim": dimension = try value.decodeInt(field, in: 1...Limits.dimensionMax)
+        case "metric":
+            guard let named = Metric(name: value.string ?? "") else {
+                throw .invalid(field, "one of \(Metric.allCases.map(\.name).joined(separator: ", "))")
+            }
+            metric = named
+        case "index":
+            guard ["flat", "auto"].contains(value.string) else { throw .invalid(field, "\"flat\" or \"auto\": this version answers exactly") }
+        default: return false
+        }
+        return true
+    }
+
+    func schema(name: String, field: String) throws(WireError) -> SpaceSchema {
+        guard let dimension else { throw .missing("\(field)dim", "a space") }
+        guard let metric else { throw .missing("\(field)metric", "a space") }
+        return SpaceSchema(name: name, dimension: dimension, metric: metric)
+    }
+}

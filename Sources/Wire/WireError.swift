@@ -1,0 +1,45 @@
+// What an answer says when a request cannot be served.
+package import Engine
+
+/// One error on one request. Codes are stable; messages are for people.
+package struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
+    package var code: String
+    package var message: String
+    /// The part of the request it is about: `records[3].vector`.
+    package var field: String?
+    /// `never`, `later` or `after_fix`: whether the same request may succeed another time.
+    package var retry: String
+
+    package init(code: String, message: String, field: String? = nil, retry: String = "after_fix") {
+        self.code = code
+        self.message = message
+        self.field = field
+        self.retry = retry
+    }
+
+    package init(_ error: EngineError) {
+        self.init(code: error.code.rawValue, message: error.message, field: error.field, retry: error.retry.rawValue)
+    }
+
+    package var description: String { field.map { "\(code) (\($0)): \(message)" } ?? "\(code): \(message)" }
+
+    static func badJSON(_ error: JSONError) -> WireError {
+        WireError(code: error.field == nil ? "bad_json" : "duplicate_key", message: error.description, field: error.field)
+    }
+
+    static func missing(_ field: String, _ op: String) -> WireError {
+        WireError(code: "missing_field", message: "\(op) needs \"\(field)\"", field: field)
+    }
+
+    static func unknown(_ field: String, in place: String) -> WireError {
+        WireError(code: "unknown_field", message: "\(place) has no field \"\(field)\"", field: field)
+    }
+
+    static func invalid(_ field: String, _ expected: String) -> WireError {
+        WireError(code: "invalid_value", message: "must be \(expected)", field: field)
+    }
+
+    package static func lineTooLong(_ limit: Int) -> WireError {
+        WireError(code: "line_too_long", message: "a line has at most \(limit) bytes; the connection is closed, as what follows cannot be told apart")
+    }
+}
