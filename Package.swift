@@ -15,6 +15,7 @@ let swiftRules: [SwiftSetting] = [
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
+let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-nio-extras")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -24,6 +25,7 @@ let package = Package(
     name: "needletail",
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
@@ -31,7 +33,7 @@ let package = Package(
     targets: [
         // C: instruction-set kernels, and thin shims over system libraries.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
-        .target(name: "CBLAS", cSettings: [.unsafeFlags(["-O3"])]),
+        .target(name: "CBLAS"),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Owned and borrowed memory, bitmaps, checksums, byte cursors.
@@ -54,9 +56,16 @@ let package = Package(
             dependencies: ["Wire", "Engine", "Storage", "Memory", nio, nioPosix, logging, lifecycle, signals, arguments],
             swiftSettings: swiftRules),
 
+        // A connection to a daemon.
+        .target(name: "Client", dependencies: ["Wire", nio, nioPosix, nioExtras], swiftSettings: swiftRules),
+
         // Executables: a main, its flags, its configuration.
         .executableTarget(name: "needletaild", dependencies: ["Server", arguments], swiftSettings: swiftRules),
 
+        .executableTarget(
+            name: "Micro", dependencies: ["Index", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
+
+        .testTarget(name: "IndexTests", dependencies: ["Index", "CKernels"], swiftSettings: swiftRules),
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],

@@ -59,7 +59,7 @@ const nt_kernels *nt_kernels_at(size_t i) {
 enum { PROBE_DIM = 384, PROBE_ROWS = 16, PROBE_CALLS = 4, PROBE_ROUNDS = 40 };
 
 static double probe_nanoseconds(const nt_kernels *kernels) {
-    static float query[PROBE_DIM], rows[PROBE_ROWS * PROBE_DIM];
+    static _Alignas(64) float query[PROBE_DIM], rows[PROBE_ROWS * PROBE_DIM];
     float out[PROBE_ROWS];
     struct timespec start, end;
     clock_gettime(CLOCK_MONOTONIC, &start);

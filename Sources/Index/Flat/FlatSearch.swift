@@ -145,9 +145,9 @@ extension FlatQuery {
         // All rows of a page are read in one stream; a part of them by their numbers. The scores are the same.
         let isWhole = selection.count == page.factors.count
         switch (metric == .l2, isWhole) {
-        case (true, true): kernels.squaredDistance(vector.span, rows: page.rows, stride: page.stride, into: &scores)
+        case (true, true): kernels.squaredDistance(vector.span, rows: page.rows, stride: page.stride, count: selection.count, into: &scores)
         case (true, false): kernels.squaredDistance(vector.span, rows: page.rows, stride: page.stride, at: selection, into: &scores)
-        case (false, true): kernels.dot(vector.span, rows: page.rows, stride: page.stride, into: &scores)
+        case (false, true): kernels.dot(vector.span, rows: page.rows, stride: page.stride, count: selection.count, into: &scores)
         case (false, false): kernels.dot(vector.span, rows: page.rows, stride: page.stride, at: selection, into: &scores)
         }
         switch metric {

@@ -13,19 +13,20 @@ extension Kernels {
     /// The length of the base64 of so many bytes.
     package static func base64Count(ofBytes count: Int) -> Int { (count + 2) / 3 * 4 }
 
-    /// Decodes exactly `floats.count` little-endian floats from strict base64 (RFC 4648: standard alphabet, padded,
-    /// canonical, no white space) and tells whether all are finite. After a throw the floats mean nothing.
+    /// Decodes exactly `count` little-endian floats from strict base64 (RFC 4648: standard alphabet, padded,
+    /// canonical, no white space) and tells whether all are finite. After a throw they mean nothing.
     package func decodeBase64(
-        _ text: RawSpan, into floats: inout MutableSpan<Float>
+        _ text: RawSpan, count: Int, into floats: inout MutableSpan<Float>
     ) throws(Base64Fault) -> Bool {
+        precondition(count >= 0 && count <= floats.count, "every float has its place")
         var allFinite = false
         let code = unsafe text.withUnsafeBytes { text in
             unsafe floats.withUnsafeMutableBufferPointer { floats in
-                // Sound: read and written are the spans' own counts; any bit pattern is a valid float; and the
-                // kernel reads bytes, so binding them to UInt8 asks nothing of their alignment.
+                // Sound: the text is read to its own end, and `count` floats fit; any bit pattern is a valid float;
+                // bytes need no alignment.
                 unsafe table.pointee.base64_decode_f32(
                     text.baseAddress?.assumingMemoryBound(to: UInt8.self), text.count,
-                    floats.baseAddress, floats.count, &allFinite)
+                    floats.baseAddress, count, &allFinite)
             }
         }
         switch code {

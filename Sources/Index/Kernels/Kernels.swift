@@ -23,9 +23,12 @@ package struct Kernels: @unchecked Sendable {
     /// "portable", "avx2", "avx512", "avx512vbmi" or "neon".
     package var name: String { unsafe String(cString: table.pointee.name) }
 
-    /// `scores[i]` = dot product of the query and row i, which starts at `i * stride` of `rows`.
-    package func dot(_ query: Span<Float>, rows: Span<Float>, stride: Int, into scores: inout MutableSpan<Float>) {
-        unsafe scoreRows(table.pointee.dot_rows, query, rows, stride, &scores)
+    /// `scores[i]` = dot product of the query and row i, for i below `count`; row i starts at `i * stride` of `rows`.
+    /// Scores beyond are left alone, here and below.
+    package func dot(
+        _ query: Span<Float>, rows: Span<Float>, stride: Int, count: Int, into scores: inout MutableSpan<Float>
+    ) {
+        unsafe scoreRows(table.pointee.dot_rows, query, rows, stride, count, &scores)
     }
 
     /// `scores[i]` = dot product of the query and row `indices[i]`.
@@ -36,11 +39,11 @@ package struct Kernels: @unchecked Sendable {
         unsafe scoreGathered(table.pointee.dot_gather, query, rows, stride, indices, &scores)
     }
 
-    /// `scores[i]` = squared Euclidean distance between the query and row i.
+    /// `scores[i]` = squared Euclidean distance between the query and row i, for i below `count`.
     package func squaredDistance(
-        _ query: Span<Float>, rows: Span<Float>, stride: Int, into scores: inout MutableSpan<Float>
+        _ query: Span<Float>, rows: Span<Float>, stride: Int, count: Int, into scores: inout MutableSpan<Float>
     ) {
-        unsafe scoreRows(table.pointee.l2_rows, query, rows, stride, &scores)
+        unsafe scoreRows(table.pointee.l2_rows, query, rows, stride, count, &scores)
     }
 
     /// `scores[i]` = squared Euclidean distance between the query and row `indices[i]`.
@@ -81,18 +84,18 @@ extension Kernels {
         _ kernel: @convention(c) (
             UnsafePointer<Float>?, UnsafePointer<Float>?, Int, Int, Int, UnsafeMutablePointer<Float>?
         ) -> Void,
-        _ query: Span<Float>, _ rows: Span<Float>, _ stride: Int, _ scores: inout MutableSpan<Float>
+        _ query: Span<Float>, _ rows: Span<Float>, _ stride: Int, _ count: Int, _ scores: inout MutableSpan<Float>
     ) {
         let dim = query.count
         precondition(dim > 0 && stride >= dim, "rows are at least as far apart as they are long")
-        precondition(
-            scores.isEmpty || (scores.count - 1) * stride + dim <= rows.count, "every row scored is there")
+        precondition(count >= 0 && count <= scores.count, "every score has its place")
+        precondition(count == 0 || (count - 1) * stride + dim <= rows.count, "every row scored is there")
         unsafe query.withUnsafeBufferPointer { query in
             unsafe rows.withUnsafeBufferPointer { rows in
                 unsafe scores.withUnsafeMutableBufferPointer { scores in
                     // Sound: the kernel reads `dim` elements from each of the rows checked above and writes
-                    // as many scores as there is room for; a span held mutably overlaps no other.
-                    unsafe kernel(query.baseAddress, rows.baseAddress, stride, dim, scores.count, scores.baseAddress)
+                    // `count` scores, which fit; a span held mutably overlaps no other.
+                    unsafe kernel(query.baseAddress, rows.baseAddress, stride, dim, count, scores.baseAddress)
                 }
             }
         }
@@ -109,15 +112,16 @@ extension Kernels {
     ) {
         let dim = query.count
         precondition(dim > 0 && stride >= dim, "rows are at least as far apart as they are long")
-        precondition(indices.count == scores.count, "one score for each index")
+        precondition(indices.count <= scores.count, "every score has its place")
+        // Sound: the pointer is used within the closure only, with the span's own count.
+        let last = unsafe indices.withUnsafeBufferPointer { unsafe table.pointee.max_index($0.baseAddress, $0.count) }
+        precondition(indices.isEmpty || Int(last) * stride + dim <= rows.count, "every row named is there")
         unsafe query.withUnsafeBufferPointer { query in
             unsafe rows.withUnsafeBufferPointer { rows in
                 unsafe indices.withUnsafeBufferPointer { indices in
-                    let last = unsafe Int(table.pointee.max_index(indices.baseAddress, indices.count))
-                    precondition(indices.isEmpty || last * stride + dim <= rows.count, "every row named is there")
                     unsafe scores.withUnsafeMutableBufferPointer { scores in
-                        // Sound: the furthest row ends within `rows`, checked above, so all do; there are as
-                        // many scores as indices; a span held mutably overlaps no other.
+                        // Sound: the furthest row ends within `rows`, checked above, so all do; so many scores
+                        // fit; a span held mutably overlaps no other.
                         unsafe kernel(
                             query.baseAddress, rows.baseAddress, stride, dim, indices.baseAddress, indices.count,
                             scores.baseAddress)

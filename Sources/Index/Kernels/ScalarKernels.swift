@@ -1,4 +1,9 @@
 // What the kernels compute, in Swift that reads like the formula: their documentation, and the oracle of their tests.
+#if canImport(Glibc)
+import Glibc  // links fmaf, which `addProduct` becomes without a target CPU
+#else
+import Darwin
+#endif
 
 /// The scalar twins of `Kernels`. Slow, and closer to the true value: sums run in double.
 package enum ScalarKernels {
@@ -64,23 +69,26 @@ package enum ScalarKernels {
             let group = bytes[start..<min(start + 3, bytes.count)]
             let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
             for place in 0..<4 {
-                text.append(place <= group.count ? alphabet[bits >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
+                text.append(place <= group.count ? base64Alphabet[bits >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
             }
         }
         return text
     }
 
-    /// The offset of the first byte that cannot stand where it does in the base64 of so many bytes, if any: no
-    /// continuation of what is before it would be such a text.
+    /// The first byte that cannot stand where it does in the base64 of so many bytes, if any.
     package static func base64Fault(_ text: [UInt8], ofBytes count: Int) -> Int? {
-        let dataCount = (count * 8 + 5) / 6
-        let droppedBits = dataCount * 6 - count * 8
-        return text.indices.first { i in
-            guard i < dataCount else { return text[i] != UInt8(ascii: "=") }
-            guard let value = alphabet.firstIndex(of: text[i]) else { return true }
-            return i == dataCount - 1 && value % (1 << droppedBits) != 0
-        }
+        text.indices.first { !base64Allows(text[$0], at: $0, ofBytes: count) }
     }
 
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    /// Whether some base64 of so many bytes has this character there.
+    package static func base64Allows(_ character: UInt8, at place: Int, ofBytes count: Int) -> Bool {
+        let dataCount = (count * 8 + 5) / 6
+        guard place < dataCount else { return character == UInt8(ascii: "=") }
+        guard let value = base64Alphabet.firstIndex(of: character) else { return false }
+        // The last character's bits beyond the last byte are zero.
+        return place < dataCount - 1 || value % (1 << (dataCount * 6 - count * 8)) == 0
+    }
+
+    package static let base64Alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 }

@@ -1,4 +1,5 @@
 // Writes JSON straight into a byte buffer: no tree, no intermediate strings for what is long.
+import Index
 import Memory
 
 /// Appends JSON to bytes it owns. The caller is trusted to nest correctly; commas are the writer's business.
@@ -80,6 +81,27 @@ package struct JSONWriter: Sendable {
         for index in values.indices { float(values[index]) }
         endArray()
     }
+
+    /// A vector as base64 of little-endian float32: 5.3 bytes a number where decimals take about 11, and no rounding.
+    package mutating func vector(_ floats: [Float]) {
+        comma()
+        output.write(UInt8(ascii: "\""))
+        var text = [UInt8](repeating: 0, count: Kernels.base64Count(ofBytes: floats.count * 4))
+        var target = text.mutableSpan
+        // Sound: a float is its four bytes; the formats are little-endian, as every machine this runs on is.
+        Kernels.best.encodeBase64(unsafe floats.span.bytes, into: &target)
+        output.write(unsafe text.span.bytes)
+        output.write(UInt8(ascii: "\""))
+    }
+
+    /// Bytes that are a JSON value already.
+    mutating func raw(_ bytes: RawSpan) {
+        comma()
+        output.write(bytes)
+    }
+
+    /// The bytes written, ending the writer.
+    consuming func finish() -> [UInt8] { output.finish() }
 
     private mutating func comma() {
         if needsComma { output.write(UInt8(ascii: ",")) }

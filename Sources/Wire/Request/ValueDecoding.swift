@@ -75,24 +75,23 @@ extension JSONValue {
     }
 
     private func decodeBase64(_ text: RawSpan, _ field: String, to floats: inout [Float]) throws(WireError) {
-        let start = floats.count
         var padding = 0
         while padding < 2, padding < text.byteCount, text.byte(at: text.byteCount - 1 - padding) == UInt8(ascii: "=") { padding += 1 }
         let bytes = text.byteCount / 4 * 3 - padding
         guard text.byteCount % 4 == 0, bytes >= 0, bytes % 4 == 0 else {
             throw .invalid(field, "base64 of whole little-endian float32 numbers, padded with '='")
         }
-        floats.append(contentsOf: repeatElement(0, count: bytes / 4))
+        var numbers = [Float](repeating: 0, count: bytes / 4)
         let isFinite: Bool
         do {
-            var all = floats.mutableSpan
-            var target = all._mutatingExtracting(start..<start + bytes / 4)
-            isFinite = try Kernels.best.decodeBase64(text, into: &target)
+            var target = numbers.mutableSpan
+            isFinite = try Kernels.best.decodeBase64(text, count: bytes / 4, into: &target)
         } catch {
             if case .badByte(let offset) = error { throw .invalid(field, "base64; character \(offset) is not") }
             throw .invalid(field, "base64 of whole little-endian float32 numbers, padded with '='")
         }
         guard isFinite else { throw .invalid(field, "finite numbers") }
+        floats += numbers
     }
 
     func decodeParts(_ field: String) throws(WireError) -> Parts {
