@@ -15,6 +15,8 @@ let swiftRules: [SwiftSetting] = [
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-nio-extras")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -26,6 +28,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
@@ -34,6 +37,9 @@ let package = Package(
         // C: instruction-set kernels, and thin shims over system libraries.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CBLAS"),
+        .target(name: "CMiniLM", exclude: ["model"], cSettings: [.headerSearchPath("model")]),
+        .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CZstd"),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
 
         // Owned and borrowed memory, bitmaps, checksums, byte cursors.
@@ -59,8 +65,20 @@ let package = Package(
         // A connection to a daemon.
         .target(name: "Client", dependencies: ["Wire", nio, nioPosix, nioExtras], swiftSettings: swiftRules),
 
+        // Text to vectors: the built-in model, or a service.
+        .target(
+            name: "Embedding", dependencies: ["CMiniLM", nio, nioPosix, nioHTTP, httpClient], swiftSettings: swiftRules),
+
+        // Files of every kind to documents, chunks and vectors, and into a daemon.
+        .target(
+            name: "Ingest", dependencies: ["Client", "Embedding", "Wire", "Memory", "CZlib", "CZstd"],
+            swiftSettings: swiftRules),
+
         // Executables: a main, its flags, its configuration.
         .executableTarget(name: "needletaild", dependencies: ["Server", arguments], swiftSettings: swiftRules),
+        .executableTarget(
+            name: "needletail", dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", arguments],
+            swiftSettings: swiftRules),
 
         .executableTarget(
             name: "Micro", dependencies: ["Index", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),

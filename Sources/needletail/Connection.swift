@@ -1,0 +1,98 @@
+// What every command that speaks to a daemon shares: where it is, and how answers are shown.
+import ArgumentParser
+import Client
+import Wire
+
+struct ConnectionOptions: ParsableArguments {
+    @Option(help: "Where the daemon listens.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The daemon's port.")
+    var port = 7621
+
+    @Flag(help: "Print the daemon's answer as it is, one JSON object a line.")
+    var json = false
+
+    func connect() async throws -> Client { try await Client.connect(host: host, port: port) }
+
+    /// Asks once; with `--json` the answer is printed, whatever it says, and otherwise shown by `show`.
+    func ask(_ op: StaticString, _ members: (inout RequestWriter) throws -> Void = { _ in }, show: (JSONTree) -> Void) async throws {
+        let client = try await connect()
+        let answer = try await client.send(op, members)
+        try await client.close()
+        if json { print(answer.text) }
+        if let failure = answer.failure {
+            if json { throw ExitCode.failure }
+            throw failure
+        }
+        if !json { show(answer.root) }
+    }
+}
+
+/// Columns as wide as their widest cell; numbers to the right.
+struct Table {
+    private var rows: [[String]]
+    private let alignsRight: Set<Int>
+
+    init(_ header: [String], alignsRight: Set<Int> = []) {
+        rows = [header]
+        self.alignsRight = alignsRight
+    }
+
+    mutating func add(_ cells: [String]) { rows.append(cells) }
+
+    func show() {
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        for row in rows {
+            let cells = row.enumerated().map { column, cell in
+                let space = String(repeating: " ", count: widths[column] - cell.count)
+                return alignsRight.contains(column) ? space + cell : cell + space
+            }
+            print(cells.joined(separator: "  ").trimmedEnd)
+        }
+    }
+}
+
+extension String {
+    var trimmedEnd: String {
+        var text = self[...]
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}
+
+extension BinaryInteger {
+    /// 1234567 as 1,234,567.
+    var grouped: String {
+        let digits = String(magnitude)
+        var result = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
+            result.append(digit)
+        }
+        return (self < 0 ? "-" : "") + result
+    }
+
+    /// Bytes as people read them: 1.5 MB.
+    var bytesShown: String {
+        var value = Double(self)
+        for unit in ["B", "kB", "MB", "GB"] {
+            if value < 1000 { return unit == "B" ? "\(self) B" : "\(value.shown(1)) \(unit)" }
+            value /= 1000
+        }
+        return "\(value.shown(1)) TB"
+    }
+}
+
+extension Double {
+    /// With so many digits behind the point.
+    func shown(_ digits: Int) -> String {
+        var scale = 1.0
+        for _ in 0..<digits { scale *= 10 }
+        let scaled = Int((magnitude * scale).rounded())
+        let whole = "\(scaled / Int(scale))"
+        guard digits > 0 else { return (self < 0 ? "-" : "") + whole }
+        let fraction = String(scaled % Int(scale))
+        return (self < 0 ? "-" : "") + whole + "." + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+}

@@ -1,0 +1,117 @@
+// needletail create, describe, status.
+import ArgumentParser
+import Wire
+
+struct Create: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Create a collection.",
+        discussion: "needletail create kb --dim 256 --metric cosine --field team=keyword --field time_spent=int")
+
+    @Argument(help: "The collection's name.")
+    var name: String
+
+    @OptionGroup var shape: ShapeOptions
+
+    @Option(help: "Numbers in a vector.")
+    var dim: Int
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        try await connection.ask("collection.create") { request in
+            shape.write(to: &request, name: name, dimension: dim)
+        } show: { _ in
+            print("created \(name): \(dim) dimensions, \(shape.metric)")
+        }
+    }
+}
+
+/// What a new collection is to be like, for `create` and for `load --create`.
+struct ShapeOptions: ParsableArguments {
+    @Option(help: "How vectors are compared: cosine, dot or l2.")
+    var metric = "cosine"
+
+    @Option(name: .customLong("field"), help: "A declared field, NAME=TYPE; TYPE is keyword, keyword[], int, float, bool or time. Again for more.")
+    var fields: [DeclaredField] = []
+
+    func write(to request: inout RequestWriter, name: String, dimension: Int) {
+        request.string("name", name)
+        request.string("access", "open")
+        request.int("dim", dimension)
+        request.string("metric", metric)
+        request.object("fields", fields.map { ($0.name, $0.type) })
+    }
+}
+
+struct DeclaredField: ExpressibleByArgument {
+    let name: String
+    let type: String
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2 else { return nil }
+        name = String(parts[0])
+        type = String(parts[1])
+    }
+}
+
+struct Describe: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show collections, or one of them.")
+
+    @Argument(help: "A collection; all of them by default.")
+    var name: String?
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        if let name {
+            try await connection.ask("collection.describe") { $0.string("name", name) } show: { root in
+                if let collection = root["collection"] { show(collection) }
+            }
+        } else {
+            try await connection.ask("collection.list") { _ in } show: { root in list(root["collections"]?.array ?? []) }
+        }
+    }
+
+    private func list(_ collections: [JSONTree]) {
+        var table = Table(["collection", "documents", "chunks", "spaces", "memory"], alignsRight: [1, 2, 4])
+        for collection in collections {
+            table.add([
+                collection["name"]?.string ?? "", (collection["documents"]?.int ?? 0).grouped, (collection["chunks"]?.int ?? 0).grouped,
+                spaces(collection), (collection["memory_bytes"]?.int ?? 0).bytesShown,
+            ])
+        }
+        table.show()
+    }
+
+    private func show(_ collection: JSONTree) {
+        print("\(collection["name"]?.string ?? ""): \((collection["documents"]?.int ?? 0).grouped) documents, \((collection["chunks"]?.int ?? 0).grouped) chunks, \((collection["folders"]?.int ?? 0).grouped) folders, \((collection["memory_bytes"]?.int ?? 0).bytesShown) of memory")
+        print("spaces: \(spaces(collection))")
+        let fields = (collection["fields"]?.object ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.string ?? "")" }
+        print("fields: \(fields.isEmpty ? "none" : fields.joined(separator: ", "))")
+    }
+
+    private func spaces(_ collection: JSONTree) -> String {
+        (collection["spaces"]?.object ?? [:]).sorted { $0.key < $1.key }.map { name, space in
+            "\(name) \(space["dim"]?.int ?? 0) \(space["metric"]?.string ?? "")"
+        }.joined(separator: ", ")
+    }
+}
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show whether a daemon runs, and what it is.")
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        try await connection.ask("server.info") { _ in } show: { root in
+            print("needletail \(root["version"]?.string ?? "") on \(connection.host):\(connection.port), up \(root["uptime_s"]?.int ?? 0) s")
+            print("data         \(root["data"]?.string ?? "")")
+            print("sequence     \((root["seq"]?.int ?? 0).grouped)")
+            print("collections  \((root["collections"]?.int ?? 0).grouped)")
+            print("workers      \(root["workers"]?.int ?? 0)")
+            print("kernels      \(root["kernels"]?.string ?? ""); json \(root["json"]?.string ?? "")")
+            print("blas         \(root["blas"]?.string ?? "")")
+        }
+    }
+}

@@ -1,0 +1,20 @@
+// The command line: serve, load, create, describe, search, get, status.
+import ArgumentParser
+import Server
+
+@main
+struct Needletail: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "needletail",
+        abstract: "A retrieval engine for AI agents: serve a database, load it, ask it.",
+        version: Daemon.version,
+        subcommands: [Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self])
+}
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Run the daemon, as needletaild does.")
+
+    @OptionGroup var options: DaemonOptions
+
+    func run() async throws { try await options.run() }
+}
