@@ -81,7 +81,7 @@ let package = Package(
             swiftSettings: swiftRules),
 
         .executableTarget(
-            name: "Micro", dependencies: ["Index", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
+            name: "Micro", dependencies: ["Index", "Wire", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
 
         .testTarget(name: "IndexTests", dependencies: ["Index", "CKernels"], swiftSettings: swiftRules),
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),

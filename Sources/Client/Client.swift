@@ -1,4 +1,9 @@
 // A connection to a daemon: requests out, answers matched to them by id, as many under way as one likes.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import NIOCore
 import NIOExtras
 import NIOPosix
@@ -40,7 +45,14 @@ package final class Client: Sendable {
                 }
                 .connect(host: host, port: port).get()
             return Client(channel: channel, pending: pending)
-        } catch { throw .cannotConnect(address: "\(host):\(port)", reason: "\(error)") }
+        } catch { throw .cannotConnect(address: "\(host):\(port)", reason: Self.reason(error)) }
+    }
+
+    /// What the system said, without the layers it was wrapped in on the way.
+    private static func reason(_ error: any Error) -> String {
+        guard let tries = (error as? NIOConnectionError)?.connectionErrors, let first = tries.first?.error as? IOError else { return "\(error)" }
+        // Sound: strerror returns a NUL-terminated text.
+        return unsafe String(cString: strerror(first.errnoCode))
     }
 
     private init(channel: any Channel, pending: Pending) {

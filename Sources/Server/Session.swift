@@ -32,13 +32,15 @@ final class Session: Sendable {
         var unreadBytes = 0
         var unreadChanged = NIODeadline.now()
         var isReadingPaused = false
+        /// Lines wait although no turn is taken: their answers would pile up unread.
+        var isStalled = false
         var inputEnded = false
         var isClosed = false
 
         var waitingLines: Int { lines.count - firstLine }
+        var isUnread: Bool { unreadBytes + output.readableBytes > ServerLimits.unreadBytesMax }
         var isOverloaded: Bool {
-            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax
-                || unreadBytes + output.readableBytes > ServerLimits.unreadBytesMax
+            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax || isUnread
         }
 
         mutating func popLine() -> Line? {
@@ -114,10 +116,12 @@ final class Session: Sendable {
         scheduleTurn()
     }
 
-    /// The next line, or nil where there is none: the turn ends in the same moment, so none is forgotten.
+    /// The next line, or nil where there is none or its answer would only pile up: the turn ends in the same
+    /// moment, so none is forgotten.
     private func nextLine() -> Line? {
         state.withLock { state in
-            let line = state.isClosed ? nil : state.popLine()
+            state.isStalled = state.isUnread && !state.isClosed
+            let line = state.isClosed || state.isStalled ? nil : state.popLine()
             if line == nil { state.hasTurn = false }
             return line
         }
@@ -248,12 +252,18 @@ final class Session: Sendable {
     }
 
     private func taken(_ byteCount: Int) {
-        let resume = state.withLock { state in
+        let (resume, needsTurn) = state.withLock { state in
             state.unreadBytes -= byteCount
             state.unreadChanged = .now()
-            return resumeIfIdle(&state)
+            let needsTurn = state.isStalled && !state.isUnread && !state.hasTurn
+            if needsTurn {
+                state.isStalled = false
+                state.hasTurn = true
+            }
+            return (resumeIfIdle(&state), needsTurn)
         }
         if resume { setReading(true) }
+        if needsTurn { scheduleTurn() }
     }
 
     /// Ends a connection whose peer asks but does not read.

@@ -8,6 +8,7 @@ import ArgumentParser
 import Client
 import Embedding
 import Ingest
+import Server
 import Synchronization
 import Wire
 
@@ -15,8 +16,8 @@ struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Load a file or a folder into a collection.",
         discussion: """
-            PATH is JSONL (.jsonl, .ndjson, .json, or - for standard input), a matrix of vectors (.npy .fvecs .bvecs
-            .ivecs .f32 .f16 .u8), or a folder of Markdown, text and chat exports. Files may end in .gz or .zst.
+            PATH is JSONL (.jsonl, .ndjson, .json, or - for standard input), a matrix of vectors (.npy .fvecs .bvecs .ivecs .f32 .f16 .u8), \
+            or a folder of Markdown, text and chat exports. Files may end in .gz or .zst.
 
             needletail load handbook/ --collection kb --create --embed
             needletail load corpus.jsonl.gz --vectors base.f32 --dim 384 --collection papers --create
@@ -96,7 +97,7 @@ struct Load: AsyncParsableCommand {
             report(result, took: ContinuousClock.now - start, rejects)
         } catch {
             await ticker.stop()
-            FileHandles.printError("stopped after \(loader.progress.documents.grouped) documents were stored")
+            printError("stopped after \(loader.progress.documents.grouped) documents were stored")
             throw error
         }
         if loader.progress.documents == 0, loader.progress.rejected > 0 { throw ExitCode.failure }
@@ -121,7 +122,7 @@ struct Load: AsyncParsableCommand {
             _ = try await client.ask("collection.create") { request in
                 shape.write(to: &request, name: collection, dimension: dimension)
             }
-            if !connection.json { FileHandles.printError("created \(collection): \(dimension) dimensions, \(shape.metric)") }
+            if !connection.json { printError("created \(collection): \(dimension) dimensions, \(shape.metric)") }
             answer = try await client.ask("collection.describe") { $0.string("name", collection) }
         }
         return (answer.root["collection"]?["fields"]?.object ?? [:]).compactMapValues { $0.string.flatMap(FieldKind.init(rawValue:)) }
@@ -207,9 +208,9 @@ private struct ProgressLine {
                     // Cancelled: the load is over.
                     break
                 }
-                FileHandles.printError("\r\u{1B}[K" + text(loader.progress, ContinuousClock.now - start), terminator: "")
+                printError("\r\u{1B}[K" + text(loader.progress, ContinuousClock.now - start), terminator: "")
             }
-            FileHandles.printError("\r\u{1B}[K", terminator: "")
+            printError("\r\u{1B}[K", terminator: "")
         })
     }
 
@@ -226,16 +227,5 @@ private struct ProgressLine {
             text += " of \(total.bytesShown), \(Int(left.rounded(.up))) s left"
         }
         return text
-    }
-}
-
-enum FileHandles {
-    /// For what is not the answer itself: progress and notes.
-    static func printError(_ text: String, terminator: String = "\n") {
-        var line = text + terminator
-        line.withUTF8 { bytes in
-            // Sound: written before the closure ends. A terminal that is gone is no reason to stop a load.
-            _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-        }
     }
 }

@@ -2,13 +2,17 @@
 import ArgumentParser
 import Server
 
-@main
 struct Needletail: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "needletail",
         abstract: "A retrieval engine for AI agents: serve a database, load it, ask it.",
         version: Daemon.version,
         subcommands: [Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self])
+}
+
+@main
+enum Main {
+    static func main() async { await Needletail.runToExit() }
 }
 
 struct Serve: AsyncParsableCommand {

@@ -2,7 +2,6 @@
 import ArgumentParser
 import Server
 
-@main
 struct Needletaild: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "needletaild",
@@ -12,4 +11,9 @@ struct Needletaild: AsyncParsableCommand {
     @OptionGroup var options: DaemonOptions
 
     func run() async throws { try await options.run() }
+}
+
+@main
+enum Main {
+    static func main() async { await Needletaild.runToExit() }
 }

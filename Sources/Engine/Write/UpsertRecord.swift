@@ -1,6 +1,7 @@
 // The log's upsert record: documents as bytes, checked once against the schema, applied by reading them back.
 import Index
 import Memory
+import Storage
 
 // Layout (all integers little-endian; str = u32 length + UTF-8):
 //
@@ -36,6 +37,9 @@ struct UpsertEncoder {
         encoder.writer.write(UInt32(input.documents.count))
         for (index, document) in input.documents.enumerated() {
             do { try encoder.add(document, floats: input.floats) } catch { throw error.inside("\(input.listName)[\(index)]") }
+        }
+        guard encoder.writer.count <= Log.payloadBytesMax else {
+            throw EngineError(.limitExceeded, "a batch comes to at most \(Log.payloadBytesMax) bytes when stored, this one to \(encoder.writer.count): send it in parts", field: input.listName)
         }
         return encoder.writer.finish()
     }

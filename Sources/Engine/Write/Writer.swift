@@ -77,6 +77,9 @@ struct Writer: Sendable {
         let state = try collection(input.collection)
         let doomed = try state.nodes(toDelete: input)
         guard !doomed.isEmpty else { return .nothing(WriteCounts()) }
+        guard 8 + 4 * doomed.population <= Log.payloadBytesMax else {
+            throw EngineError(.limitExceeded, "at most \((Log.payloadBytesMax - 8) / 4) documents can be deleted at once: narrow the filter and delete in parts")
+        }
         var record = ByteWriter(capacity: 8 + 4 * doomed.population)
         record.write(state.number)
         record.write(UInt32(doomed.population))

@@ -25,6 +25,7 @@ package struct RequestDecoder: ~Copyable {
         var request = Request(id: .none, operation: .ping)
         var op: String?
         do throws(WireError) {
+            guard root.kind == .object else { throw WireError(code: "bad_json", message: "a request is a JSON object on a line of its own") }
             // The id first, wherever it stands: every later complaint is then told under it.
             try root.forEachMember("the request") { (key, value) throws(WireError) in
                 switch key {
