@@ -41,7 +41,10 @@ let package = Package(
         // Requests, responses, client: the only place that knows the protocol.
         .target(name: "Wire", dependencies: ["Memory", "CSimdjson"], swiftSettings: swiftRules),
 
-        .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
+        // Seeds, threads, and a disk that fails on request: what the tests share.
+        .target(name: "TestSupport", dependencies: ["Storage", "Memory"], path: "Tests/Support", swiftSettings: swiftRules),
+
+        .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,

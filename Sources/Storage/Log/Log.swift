@@ -43,6 +43,7 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
 /// - An old file is never written to again: the first append after an open starts a new file with a new salt.
 package final class Log {
     private let disk: any Disk
+    private let sizes: LogFileSizes
     private let randomness: () -> UInt64
     private var databaseID: UInt64
     private var nextFileNumber: UInt64
@@ -59,10 +60,11 @@ package final class Log {
 
     /// Opens the log in `disk`, handing every record to `apply` in sequence. Reads all of it: O(bytes).
     package init(
-        disk: any Disk, randomness: @escaping () -> UInt64,
+        disk: any Disk, sizes: LogFileSizes = LogFileSizes(), randomness: @escaping () -> UInt64,
         apply: (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
     ) throws(LogError) {
         self.disk = disk
+        self.sizes = sizes
         self.randomness = randomness
         do {
             let recovered = try LogRecovery(disk: disk).run(apply: apply)
@@ -133,7 +135,7 @@ package final class Log {
     private func write(_ buffer: borrowing ByteWriter, to file: OpenLogFile) throws(LogError) {
         do {
             // Space is taken before the first byte of the group: a full disk then leaves nothing half written.
-            try file.zeroAhead(to: file.offset + buffer.count + LogFormat.recordHeaderBytes)
+            try file.zeroAhead(to: file.offset + buffer.count + LogFormat.recordHeaderBytes, step: sizes.zeroedStep)
         } catch {
             if error.isFull { throw .disk(error) }
             failure = error
@@ -158,7 +160,7 @@ package final class Log {
     }
 
     private func fileForAppending() throws(LogError) -> OpenLogFile {
-        if let current, current.offset < LogFormat.fileBytesTarget { return current }
+        if let current, current.offset < sizes.target { return current }
         do {
             if let full = current { try full.handle.truncate(to: full.offset + LogFormat.recordHeaderBytes) }
             current = nil
@@ -198,10 +200,10 @@ private final class OpenLogFile {
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
 
-    /// Writes zeros so that the file reaches at least to `end`.
-    func zeroAhead(to end: Int) throws(DiskError) {
+    /// Writes zeros so that the file reaches at least to `end`, and if it grows at all, by at least a step.
+    func zeroAhead(to end: Int, step: Int) throws(DiskError) {
         guard end > zeroedEnd else { return }
-        let target = max(end, zeroedEnd + LogFormat.zeroedStepBytes)
+        let target = max(end, zeroedEnd + step)
         while zeroedEnd < target {
             let count = min(Self.zeros.count, target - zeroedEnd)
             // Sound: bytes have no invalid pattern.
