@@ -136,11 +136,7 @@ package final class Log {
         do {
             // Space is taken before the first byte of the group: a full disk then leaves nothing half written.
             try file.zeroAhead(to: file.offset + buffer.count + LogFormat.recordHeaderBytes, step: sizes.zeroedStep)
-        } catch {
-            if error.isFull { throw .disk(error) }
-            failure = error
-            throw .disk(error)
-        }
+        } catch { throw refusal(error) }
         do { try file.handle.write(buffer.bytes, at: file.offset) } catch {
             failure = error
             throw .outcomeUnknown(error)
@@ -155,8 +151,9 @@ package final class Log {
             payloadBytes: 0, type: LogRecordHeader.markType, sequence: durableSequence,
             durableSequence: durableSequence, previousChecksum: file.previousChecksum)
         _ = append(mark, RawSpan(), salt: file.salt, to: &buffer)
-        // The group itself is safe, so its writer is not disturbed; the next one hears of it.
-        do { try file.handle.write(buffer.bytes, at: file.offset) } catch { failure = error }
+        // The group itself is safe, so its writer is not disturbed; the next one hears of a disk that fails. On a full
+        // one the mark is only missing.
+        do { try file.handle.write(buffer.bytes, at: file.offset) } catch { if !error.isFull { failure = error } }
     }
 
     private func fileForAppending() throws(LogError) -> OpenLogFile {
@@ -167,7 +164,13 @@ package final class Log {
             let file = try startFile()
             current = file
             return file
-        } catch { throw .disk(error) }
+        } catch { throw refusal(error) }
+    }
+
+    /// Nothing of the group was written. Only a full disk leaves a log that can go on.
+    private func refusal(_ error: DiskError) -> LogError {
+        if !error.isFull { failure = error }
+        return .disk(error)
     }
 
     /// A new file is named durably before any record in it is acknowledged.
@@ -176,10 +179,17 @@ package final class Log {
             databaseID: databaseID, fileNumber: nextFileNumber, firstSequence: nextSequence, salt: randomness())
         // A name is used once only, even if creating the file fails half way.
         nextFileNumber += 1
-        let file = OpenLogFile(handle: try disk.create(LogFormat.fileName(header.fileNumber)), salt: header.salt)
-        try file.handle.write(header.encoded().bytes, at: 0)
-        try file.handle.sync()
-        try disk.syncDirectory()
+        let name = LogFormat.fileName(header.fileNumber)
+        let file = OpenLogFile(handle: try disk.create(name), salt: header.salt)
+        do {
+            try file.handle.write(header.encoded().bytes, at: 0)
+            try file.handle.sync()
+            try disk.syncDirectory()
+        } catch {
+            // Recovery passes over a half-made file, but a disk that stays full would collect one with every attempt.
+            if error.isFull { try disk.remove(name) }
+            throw error
+        }
         return file
     }
 }
