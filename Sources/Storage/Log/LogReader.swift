@@ -7,10 +7,15 @@ struct LogFileEnd: Equatable {
     var nextSequence: UInt64
     /// Where the good bytes end.
     var offset: Int
+    /// Where the last group of good records begins.
+    var lastGroupOffset: Int
     /// What was wrong with the bytes there; nil where the file simply ends.
     var damage: Corruption?
     /// Highest sequence that anything in the file proves to have been on the device.
     var durableSequence: UInt64
+
+    /// The bytes of records that nothing in the file proves to be on the device: the last group's, or none.
+    var unproven: Range<Int>? { durableSequence + 1 < nextSequence ? lastGroupOffset..<offset : nil }
 }
 
 /// Walks the records of one file that has been read into memory.
@@ -33,7 +38,9 @@ struct LogReader {
     func replay<E: Error>(
         _ bytes: RawSpan, apply: (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(E) -> Void
     ) throws(E) -> LogFileEnd {
-        var end = LogFileEnd(nextSequence: header.firstSequence, offset: LogFormat.fileHeaderBytes, damage: nil, durableSequence: 0)
+        var end = LogFileEnd(
+            nextSequence: header.firstSequence, offset: LogFormat.fileHeaderBytes, lastGroupOffset: LogFormat.fileHeaderBytes,
+            damage: nil, durableSequence: 0)
         var previous: UInt32 = 0
         while end.offset + LogFormat.recordHeaderBytes <= bytes.byteCount {
             switch recordAt(end.offset, in: bytes, sequence: end.nextSequence, previous: previous) {
@@ -51,6 +58,7 @@ struct LogReader {
             case .record(let record, let checksum):
                 let start = end.offset + LogFormat.recordHeaderBytes
                 try apply(record.type, record.sequence, bytes.extracting(start..<start + record.payloadBytes))
+                if record.sequence == record.durableSequence + 1 { end.lastGroupOffset = end.offset }
                 end.durableSequence = max(end.durableSequence, record.durableSequence)
                 end.nextSequence += 1
                 end.offset += LogFormat.paddedRecordBytes(payload: record.payloadBytes)

@@ -81,9 +81,17 @@ struct LogRecovery {
             throw .corruption(last.end.damage ?? Corruption(
                 file: last.name, offset: last.end.offset, expected: "records up to sequence \(last.end.durableSequence), which was acknowledged"))
         }
-        // Records that a killed process had written but not synced are applied now and will be built upon:
-        // they must not be lost to a power cut later.
-        try onDisk { () throws(DiskError) in try disk.open(last.name).sync() }
+        // Records that a killed process had written but not synced are applied now and will be built upon: they
+        // must not be lost to a power cut later. Syncing alone is not enough: after a sync that failed, the page
+        // cache holds what the device does not and calls it clean. Writing the same bytes again makes it dirty.
+        try onDisk { () throws(DiskError) in
+            let file = try disk.open(last.name)
+            if let unproven = last.end.unproven {
+                let bytes = try LogFileBytes(reading: file, from: unproven.lowerBound, to: unproven.upperBound)
+                try file.write(bytes.bytes, at: unproven.lowerBound)
+            }
+            try file.sync()
+        }
     }
 
     /// What is wrong with the header of a file that has nothing else in it; nil for any other file. A header is synced
@@ -108,25 +116,26 @@ struct LogRecovery {
     }
 }
 
-/// A whole log file in memory; bounded, as files are, by 64 MiB and one record.
+/// A log file, or a part of it, in memory; bounded, as files are, by 64 MiB and one record.
 private struct LogFileBytes: ~Copyable {
     private let buffer: AlignedBuffer
     private let count: Int
 
-    init(reading file: any DiskFile) throws(DiskError) {
-        let size = try file.size()
+    /// The bytes from `start` to `end`, or as many of them as the file has.
+    init(reading file: any DiskFile, from start: Int = 0, to end: Int = .max) throws(DiskError) {
+        let size = min(end, try file.size()) - start
         var memory = AlignedBuffer(byteCount: max(size, 1))
-        let got = try Self.fill(&memory, from: file)
-        precondition(got == size, "a log file does not change while it is read: the directory is locked")
+        let got = try Self.fill(&memory, from: file, at: start)
+        precondition(got >= size, "a log file does not change while it is read: the directory is locked")
         count = size
         buffer = memory
     }
 
-    private static func fill(_ memory: inout AlignedBuffer, from file: any DiskFile) throws(DiskError) -> Int {
+    private static func fill(_ memory: inout AlignedBuffer, from file: any DiskFile, at offset: Int) throws(DiskError) -> Int {
         var target = memory.mutableSpan(of: UInt8.self)
         // Sound: any bit pattern is a byte.
         var raw = unsafe target.mutableBytes
-        return try file.read(into: &raw, at: 0)
+        return try file.read(into: &raw, at: offset)
     }
 
     var bytes: RawSpan {
