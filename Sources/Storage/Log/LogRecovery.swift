@@ -47,9 +47,10 @@ struct LogRecovery {
         do throws(Corruption) {
             let reader = try LogReader(name: name, bytes: bytes)
             try checkContinues(reader, after: before, passing: unfinished, databaseID: state.databaseID)
-            let end = try reader.replay(bytes) { (type, sequence, payload) throws(Corruption) in
-                do throws(Corruption) { try apply(type, sequence, payload) } catch {
-                    throw Corruption(file: name, offset: error.offset, expected: "in the record of sequence \(sequence): \(error.expected)")
+            let end = try reader.replay(bytes) { (record, payload, offset) throws(Corruption) in
+                do throws(Corruption) { try apply(record.type, record.sequence, payload) } catch {
+                    throw Corruption(
+                        file: name, offset: offset + error.offset, expected: "in the record of sequence \(record.sequence): \(error.expected)")
                 }
             }
             state.databaseID = reader.header.databaseID
