@@ -83,8 +83,12 @@ let package = Package(
         .executableTarget(
             name: "Micro", dependencies: ["Index", "Wire", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
 
-        .testTarget(name: "IndexTests", dependencies: ["Index", "CKernels"], swiftSettings: swiftRules),
-        .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
+        // Seeds, threads, and a disk that fails on request: what the tests share.
+        .target(name: "TestSupport", dependencies: ["Storage", "Memory"], path: "Tests/Support", swiftSettings: swiftRules),
+
+        .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "IndexTests", dependencies: ["Index", "Memory", "CKernels", "TestSupport"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,

@@ -15,10 +15,12 @@ package final class Database: Sendable {
     /// Opens or creates the database in `disk`, replaying its log: O(bytes in the log).
     ///
     /// Randomness is a parameter so that a test's seed repeats a run exactly; it salts files and is no secret.
-    package init(disk: any Disk, randomness: @escaping @Sendable () -> UInt64) throws(LogError) {
+    package init(
+        disk: any Disk, logFileSizes: LogFileSizes = LogFileSizes(), randomness: @escaping @Sendable () -> UInt64
+    ) throws(LogError) {
         do { try disk.lock() } catch { throw .disk(error) }
         var writer = Writer()
-        let log = try Log(disk: disk, randomness: randomness) { (type, sequence, payload) throws(Corruption) in
+        let log = try Log(disk: disk, sizes: logFileSizes, randomness: randomness) { (type, sequence, payload) throws(Corruption) in
             _ = try writer.apply(type: type, sequence: sequence, payload: payload)
         }
         let published = Published(DatabaseSnapshot(writer))

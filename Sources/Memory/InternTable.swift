@@ -4,7 +4,8 @@ import Synchronization
 /// A dictionary that only grows. The first string becomes 0, the next 1, and a number never changes its meaning.
 ///
 /// Copying it is a snapshot (see `PagedColumn`). The hash slots are shared between writer and snapshots: a
-/// reader may meet a number it has not been told of yet, knows it by its own count, and passes on.
+/// reader may meet a number it has not been told of yet, knows it by its own count, and passes on. One thread at a
+/// time takes in keys, whichever copy it does so on.
 /// Lookup is O(1): one hash, about two cache lines.
 package struct InternTable: Sendable {
     private var arena = ByteArena()
@@ -35,7 +36,9 @@ package struct InternTable: Sendable {
         if let known = find(key) { return (known, false) }
         precondition(count < Int(UInt32.max) - 1, "a table holds fewer than 2^32 strings")
         // Half full at most: linear probing then looks at 1.5 slots on average for a hit.
-        if 2 * (count + 1) > slots.capacity { grow() }
+        let isHalfFull = 2 * (count + 1) > slots.capacity
+        // Where another copy of this table has taken slots, the two part ways: sharing on, they would fill it.
+        if isHalfFull || slots.used != count { rebuildSlots(capacity: isHalfFull ? 2 * slots.capacity : slots.capacity) }
         let number = UInt32(count)
         ranges.append(arena.append(key))
         insert(number, key)
@@ -51,10 +54,11 @@ package struct InternTable: Sendable {
         var slot = slots.start(of: key)
         while slots.load(slot) != 0 { slot = slots.next(slot) }
         slots.store(slot, number + 1)
+        slots.used += 1
     }
 
-    private mutating func grow() {
-        slots = AtomicSlots(capacity: slots.capacity * 2)
+    private mutating func rebuildSlots(capacity: Int) {
+        slots = AtomicSlots(capacity: capacity)
         for number in 0..<UInt32(count) { insert(number, bytes(number)) }
     }
 
@@ -75,9 +79,11 @@ extension RawSpan {
 /// Open-addressing slots that one writer fills and readers probe at the same time; 0 is free.
 @safe
 final class AtomicSlots: @unchecked Sendable {
-    // Sendable: every access to the memory is atomic.
+    // Sendable: every access to the memory is atomic, and `used` is the writer's alone.
     private let base: UnsafeMutablePointer<Atomic<UInt32>>
     let capacity: Int
+    /// Slots taken by any copy of the table.
+    var used = 0
 
     init(capacity: Int) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "slots are a power of two")

@@ -162,16 +162,20 @@ extension FlatQuery {
         _ page: borrowing FlatPage, _ selection: Span<UInt32>, products: Span<Float>, threshold: Float
     ) -> [UInt32] {
         var rows: [UInt32] = []
-        // Two sums of d products, in whatever order each, differ by less than 2 d 2^-24 |q| |x|.
+        // Two sums of d products, in whatever order each, differ by less than 2 d 2^-24 |q| |x|, and where products
+        // underflow, by d 2^-149. The least normal number added to each squared length covers the latter, and also
+        // that squares underflow before lengths do: a bound from |q|^2 |x|^2 would be 0 for lengths of 1e-12.
         let rounding = 2 * Float(vector.count + 2) * 0x1p-24
+        let least = Float.leastNormalMagnitude
+        let length = (squaredLength + least).squareRoot()
         for at in products.indices {
             let factor = page.factors[Int(selection[at])]
             let (estimate, error): (Float, Float)
             switch metric {
             case .cosine: (estimate, error) = (products[at] * factor, rounding)
-            case .dot: (estimate, error) = (products[at], rounding * (squaredLength * factor).squareRoot())
+            case .dot: (estimate, error) = (products[at], rounding * length * (factor + least).squareRoot())
             // Besides the product's rounding: that of the lengths, and the kernel's own.
-            case .l2: (estimate, error) = (2 * products[at] - (squaredLength + factor), 3 * rounding * (squaredLength + factor))
+            case .l2: (estimate, error) = (2 * products[at] - (squaredLength + factor), 3 * rounding * (squaredLength + factor + least))
             }
             if estimate + error >= threshold { rows.append(selection[at]) }
         }

@@ -36,6 +36,13 @@ package struct DiskError: Error, Equatable, Sendable, CustomStringConvertible {
     package var errno: Int32
     package var reason: String
 
+    package init(operation: String, path: String, errno: Int32, reason: String) {
+        self.operation = operation
+        self.path = path
+        self.errno = errno
+        self.reason = reason
+    }
+
     /// The device or the quota is used up: freeing space cures it.
     package var isFull: Bool { DiskError.fullCodes.contains(errno) }
 

@@ -46,6 +46,7 @@ package final class Log {
     package static let payloadBytesMax = LogFormat.payloadBytesMax
 
     private let disk: any Disk
+    private let sizes: LogFileSizes
     private let randomness: () -> UInt64
     private var databaseID: UInt64
     private var nextFileNumber: UInt64
@@ -62,10 +63,11 @@ package final class Log {
 
     /// Opens the log in `disk`, handing every record to `apply` in sequence. Reads all of it: O(bytes).
     package init(
-        disk: any Disk, randomness: @escaping () -> UInt64,
+        disk: any Disk, sizes: LogFileSizes = LogFileSizes(), randomness: @escaping () -> UInt64,
         apply: (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
     ) throws(LogError) {
         self.disk = disk
+        self.sizes = sizes
         self.randomness = randomness
         do {
             let recovered = try LogRecovery(disk: disk).run(apply: apply)
@@ -136,12 +138,8 @@ package final class Log {
     private func write(_ buffer: borrowing ByteWriter, to file: OpenLogFile) throws(LogError) {
         do {
             // Space is taken before the first byte of the group: a full disk then leaves nothing half written.
-            try file.zeroAhead(to: file.offset + buffer.count + LogFormat.recordHeaderBytes)
-        } catch {
-            if error.isFull { throw .disk(error) }
-            failure = error
-            throw .disk(error)
-        }
+            try file.zeroAhead(to: file.offset + buffer.count + LogFormat.recordHeaderBytes, step: sizes.zeroedStep)
+        } catch { throw refusal(error) }
         do { try file.handle.write(buffer.bytes, at: file.offset) } catch {
             failure = error
             throw .outcomeUnknown(error)
@@ -156,19 +154,26 @@ package final class Log {
             payloadBytes: 0, type: LogRecordHeader.markType, sequence: durableSequence,
             durableSequence: durableSequence, previousChecksum: file.previousChecksum)
         _ = append(mark, RawSpan(), salt: file.salt, to: &buffer)
-        // The group itself is safe, so its writer is not disturbed; the next one hears of it.
-        do { try file.handle.write(buffer.bytes, at: file.offset) } catch { failure = error }
+        // The group itself is safe, so its writer is not disturbed; the next one hears of a disk that fails. On a full
+        // one the mark is only missing.
+        do { try file.handle.write(buffer.bytes, at: file.offset) } catch { if !error.isFull { failure = error } }
     }
 
     private func fileForAppending() throws(LogError) -> OpenLogFile {
-        if let current, current.offset < LogFormat.fileBytesTarget { return current }
+        if let current, current.offset < sizes.target { return current }
         do {
             if let full = current { try full.handle.truncate(to: full.offset + LogFormat.recordHeaderBytes) }
             current = nil
             let file = try startFile()
             current = file
             return file
-        } catch { throw .disk(error) }
+        } catch { throw refusal(error) }
+    }
+
+    /// Nothing of the group was written. Only a full disk leaves a log that can go on.
+    private func refusal(_ error: DiskError) -> LogError {
+        if !error.isFull { failure = error }
+        return .disk(error)
     }
 
     /// A new file is named durably before any record in it is acknowledged.
@@ -177,10 +182,17 @@ package final class Log {
             databaseID: databaseID, fileNumber: nextFileNumber, firstSequence: nextSequence, salt: randomness())
         // A name is used once only, even if creating the file fails half way.
         nextFileNumber += 1
-        let file = OpenLogFile(handle: try disk.create(LogFormat.fileName(header.fileNumber)), salt: header.salt)
-        try file.handle.write(header.encoded().bytes, at: 0)
-        try file.handle.sync()
-        try disk.syncDirectory()
+        let name = LogFormat.fileName(header.fileNumber)
+        let file = OpenLogFile(handle: try disk.create(name), salt: header.salt)
+        do {
+            try file.handle.write(header.encoded().bytes, at: 0)
+            try file.handle.sync()
+            try disk.syncDirectory()
+        } catch {
+            // Recovery passes over a half-made file, but a disk that stays full would collect one with every attempt.
+            if error.isFull { try disk.remove(name) }
+            throw error
+        }
         return file
     }
 }
@@ -201,10 +213,10 @@ private final class OpenLogFile {
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
 
-    /// Writes zeros so that the file reaches at least to `end`.
-    func zeroAhead(to end: Int) throws(DiskError) {
+    /// Writes zeros so that the file reaches at least to `end`, and if it grows at all, by at least a step.
+    func zeroAhead(to end: Int, step: Int) throws(DiskError) {
         guard end > zeroedEnd else { return }
-        let target = max(end, zeroedEnd + LogFormat.zeroedStepBytes)
+        let target = max(end, zeroedEnd + step)
         while zeroedEnd < target {
             let count = min(Self.zeros.count, target - zeroedEnd)
             // Sound: bytes have no invalid pattern.

@@ -1,6 +1,20 @@
 // The bytes of the log: constants and layouts shared by writer and reader (page: Storage.docc/LogFormat.md).
 import Memory
 
+/// How long the log's files grow. Not part of the format: any reader reads files of any length.
+package struct LogFileSizes: Sendable {
+    /// A file is closed once it is this long; a record may run past it.
+    package var target: Int
+    /// Zeros are written this far ahead: overwriting written blocks needs no journal commit at the sync.
+    /// Measured on ext4, 400 kB a sync: 0.18 ms into zeros, 0.33 into unwritten extents, 1.03 when appending.
+    package var zeroedStep: Int
+
+    package init(target: Int = 64 << 20, zeroedStep: Int = 4 << 20) {
+        self.target = target
+        self.zeroedStep = zeroedStep
+    }
+}
+
 /// The log's layout, version 1. All integers little-endian.
 enum LogFormat {
     static let magic: UInt64 = 0x474F_4C4C_4941_544E  // "NTAILLOG"
@@ -10,11 +24,6 @@ enum LogFormat {
     static let alignment = 8
     /// A record is bounded before anything is allocated for it; the wire's largest line fits with room.
     static let payloadBytesMax = 64 << 20
-    /// A file is closed once it is this long; a record may run past it.
-    static let fileBytesTarget = 64 << 20
-    /// Zeros are written this far ahead: overwriting written blocks needs no journal commit at the sync.
-    /// Measured on ext4, 400 kB a sync: 0.18 ms into zeros, 0.33 into unwritten extents, 1.03 when appending.
-    static let zeroedStepBytes = 4 << 20
 
     static func fileName(_ number: UInt64) -> String {
         let digits = String(number, radix: 16)

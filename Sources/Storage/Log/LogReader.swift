@@ -7,10 +7,15 @@ struct LogFileEnd: Equatable {
     var nextSequence: UInt64
     /// Where the good bytes end.
     var offset: Int
+    /// Where the last group of good records begins.
+    var lastGroupOffset: Int
     /// What was wrong with the bytes there; nil where the file simply ends.
     var damage: Corruption?
     /// Highest sequence that anything in the file proves to have been on the device.
     var durableSequence: UInt64
+
+    /// The bytes of records that nothing in the file proves to be on the device: the last group's, or none.
+    var unproven: Range<Int>? { durableSequence + 1 < nextSequence ? lastGroupOffset..<offset : nil }
 }
 
 /// Walks the records of one file that has been read into memory.
@@ -31,26 +36,22 @@ struct LogReader {
 
     /// Hands each whole record to `apply` until the bytes end or stop making sense. O(file).
     func replay<E: Error>(
-        _ bytes: RawSpan, apply: (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(E) -> Void
+        _ bytes: RawSpan, apply: (_ record: LogRecordHeader, _ payload: RawSpan, _ payloadOffset: Int) throws(E) -> Void
     ) throws(E) -> LogFileEnd {
-        var end = LogFileEnd(nextSequence: header.firstSequence, offset: LogFormat.fileHeaderBytes, damage: nil, durableSequence: 0)
+        var end = LogFileEnd(
+            nextSequence: header.firstSequence, offset: LogFormat.fileHeaderBytes, lastGroupOffset: LogFormat.fileHeaderBytes,
+            damage: nil, durableSequence: 0)
         var previous: UInt32 = 0
         while end.offset + LogFormat.recordHeaderBytes <= bytes.byteCount {
             switch recordAt(end.offset, in: bytes, sequence: end.nextSequence, previous: previous) {
-            case .none:
-                end.durableSequence = max(end.durableSequence, highestProof(in: bytes, from: end.offset))
-                return end
-            case .damaged(let damage):
+            case .end(let damage):
                 end.damage = damage
                 end.durableSequence = max(end.durableSequence, highestProof(in: bytes, from: end.offset))
                 return end
-            case .mark(let durable):
-                // A mark stands where the next record will; anything behind it is older than it.
-                end.durableSequence = max(end.durableSequence, durable)
-                return end
             case .record(let record, let checksum):
                 let start = end.offset + LogFormat.recordHeaderBytes
-                try apply(record.type, record.sequence, bytes.extracting(start..<start + record.payloadBytes))
+                try apply(record, bytes.extracting(start..<start + record.payloadBytes), start)
+                if record.sequence == record.durableSequence + 1 { end.lastGroupOffset = end.offset }
                 end.durableSequence = max(end.durableSequence, record.durableSequence)
                 end.nextSequence += 1
                 end.offset += LogFormat.paddedRecordBytes(payload: record.payloadBytes)
@@ -61,22 +62,21 @@ struct LogReader {
     }
 
     private enum Finding {
-        case none
-        case mark(durable: UInt64)
         case record(LogRecordHeader, checksum: UInt32)
-        case damaged(Corruption)
+        case end(damage: Corruption?)
     }
 
     private func recordAt(_ offset: Int, in bytes: RawSpan, sequence: UInt64, previous: UInt32) -> Finding {
-        if isZero(bytes.extracting(offset..<offset + LogFormat.recordHeaderBytes)) { return .none }
+        if isZero(bytes.extracting(offset..<offset + LogFormat.recordHeaderBytes)) { return .end(damage: nil) }
         let (record, checksum): (LogRecordHeader, UInt32)
-        do throws(Corruption) { (record, checksum) = try validRecord(at: offset, in: bytes) } catch { return .damaged(error) }
-        if record.type == LogRecordHeader.markType { return .mark(durable: record.durableSequence) }
+        do throws(Corruption) { (record, checksum) = try validRecord(at: offset, in: bytes) } catch { return .end(damage: error) }
+        // A mark stands where the next record will. Should records lie behind it, the device lost a write over it.
+        if record.type == LogRecordHeader.markType { return .end(damage: nil) }
         guard record.sequence == sequence else {
-            return .damaged(Corruption(file: name, offset: offset + 8, expected: "sequence \(sequence), found \(record.sequence)"))
+            return .end(damage: Corruption(file: name, offset: offset + 8, expected: "sequence \(sequence), found \(record.sequence)"))
         }
         guard record.previousChecksum == previous else {
-            return .damaged(Corruption(file: name, offset: offset + 24, expected: "the checksum of the record before"))
+            return .end(damage: Corruption(file: name, offset: offset + 24, expected: "the checksum of the record before"))
         }
         return .record(record, checksum: checksum)
     }
@@ -99,7 +99,7 @@ struct LogReader {
         return (record, checksum)
     }
 
-    /// The highest sequence that any valid record behind the damage says was on the device.
+    /// The highest sequence that any valid record or mark from here on says was on the device.
     ///
     /// Only run once reading has stopped. A false match would need a 32-bit checksum over a random salt to agree.
     private func highestProof(in bytes: RawSpan, from offset: Int) -> UInt64 {

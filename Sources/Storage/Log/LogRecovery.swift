@@ -8,89 +8,103 @@ struct RecoveredLog {
     var nextSequence: UInt64
 }
 
-/// Reads the files of a log. Changes nothing on disk, except that it syncs the last file and removes one that a
-/// crash left behind before its header was written; running it again comes to the same end.
+/// Reads the files of a log. On disk it changes nothing that could be read, except that it removes files which a
+/// crash or a full disk left without a header; running it again comes to the same end.
 struct LogRecovery {
     let disk: any Disk
 
     typealias Apply = (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
 
+    /// A file that has been read, and where it ends.
+    private struct ReadFile {
+        var name: String
+        var end: LogFileEnd
+    }
+
     func run(apply: Apply) throws(LogError) -> RecoveredLog {
         let names = try onDisk { () throws(DiskError) in try disk.list() }.filter { LogFormat.fileNumber($0) != nil }
         var state = RecoveredLog(databaseID: nil, nextFileNumber: 1, nextSequence: 1)
-        var before: (name: String, end: LogFileEnd)?
-        for (index, name) in names.enumerated() {
-            let isLast = index == names.count - 1
+        var before: ReadFile?
+        var unfinished: [Corruption] = []
+        for name in names {
             let bytes = try read(name)
             state.nextFileNumber = LogFormat.fileNumber(name)! + 1  // Names were filtered by it above.
-            if isLast, isTornCreation(bytes.bytes) {
-                try onDisk { () throws(DiskError) in try disk.remove(name) }
-                continue
+            if let damage = unfinishedCreation(name, bytes.bytes) {
+                unfinished.append(damage)
+            } else {
+                before = try replay(name, bytes.bytes, after: before, passing: unfinished, state: &state, apply: apply)
             }
-            before = try replay(name, bytes.bytes, after: before, state: &state, apply: apply)
         }
-        if let (name, end) = before { try settle(name, end) }
+        if let before { try settle(before) }
+        // Not before now: had records been missing, these files would have been all there is to learn why.
+        for damage in unfinished { try onDisk { () throws(DiskError) in try disk.remove(damage.file) } }
         return state
     }
 
     private func replay(
-        _ name: String, _ bytes: RawSpan, after before: (name: String, end: LogFileEnd)?, state: inout RecoveredLog,
-        apply: Apply
-    ) throws(LogError) -> (name: String, end: LogFileEnd) {
+        _ name: String, _ bytes: RawSpan, after before: ReadFile?, passing unfinished: [Corruption], state: inout RecoveredLog, apply: Apply
+    ) throws(LogError) -> ReadFile {
         do throws(Corruption) {
             let reader = try LogReader(name: name, bytes: bytes)
-            try checkContinues(reader, after: before, databaseID: state.databaseID)
-            let end = try reader.replay(bytes) { (type, sequence, payload) throws(Corruption) in
-                do throws(Corruption) { try apply(type, sequence, payload) } catch {
-                    throw Corruption(file: name, offset: error.offset, expected: "in the record of sequence \(sequence): \(error.expected)")
+            try checkContinues(reader, after: before, passing: unfinished, databaseID: state.databaseID)
+            let end = try reader.replay(bytes) { (record, payload, offset) throws(Corruption) in
+                do throws(Corruption) { try apply(record.type, record.sequence, payload) } catch {
+                    throw Corruption(
+                        file: name, offset: offset + error.offset, expected: "in the record of sequence \(record.sequence): \(error.expected)")
                 }
             }
             state.databaseID = reader.header.databaseID
             state.nextSequence = end.nextSequence
-            return (name, end)
+            return ReadFile(name: name, end: end)
         } catch { throw .corruption(error) }
     }
 
     /// A file must begin where the one before it ends; otherwise acknowledged records are missing between them.
     private func checkContinues(
-        _ reader: LogReader, after before: (name: String, end: LogFileEnd)?, databaseID: UInt64?
+        _ reader: LogReader, after before: ReadFile?, passing unfinished: [Corruption], databaseID: UInt64?
     ) throws(Corruption) {
         if let databaseID, databaseID != reader.header.databaseID {
             throw Corruption(file: reader.name, offset: 16, expected: "database \(databaseID), found \(reader.header.databaseID)")
         }
-        guard let (name, end) = before else {
-            guard reader.header.firstSequence == 1 else {
-                throw Corruption(file: reader.name, offset: 32, expected: "the first file to begin with sequence 1, found \(reader.header.firstSequence)")
-            }
-            return
+        if reader.header.firstSequence == before?.end.nextSequence ?? 1 { return }
+        // A file without a header, taken for one that was never finished, was none.
+        if let last = unfinished.last, last.file > before?.name ?? "" { throw last }
+        guard let before else {
+            throw Corruption(file: reader.name, offset: 32, expected: "the first file to begin with sequence 1, found \(reader.header.firstSequence)")
         }
-        if reader.header.firstSequence == end.nextSequence { return }
-        throw end.damage ?? Corruption(
-            file: name, offset: end.offset, expected: "records up to sequence \(reader.header.firstSequence - 1)")
+        throw before.end.damage ?? Corruption(
+            file: before.name, offset: before.end.offset, expected: "records up to sequence \(reader.header.firstSequence - 1)")
     }
 
     /// The last file's end: a torn tail is dropped, damage to acknowledged records is refused.
-    private func settle(_ name: String, _ end: LogFileEnd) throws(LogError) {
-        guard end.durableSequence < end.nextSequence else {
-            throw .corruption(end.damage ?? Corruption(
-                file: name, offset: end.offset, expected: "records up to sequence \(end.durableSequence), which was acknowledged"))
+    private func settle(_ last: ReadFile) throws(LogError) {
+        guard last.end.durableSequence < last.end.nextSequence else {
+            throw .corruption(last.end.damage ?? Corruption(
+                file: last.name, offset: last.end.offset, expected: "records up to sequence \(last.end.durableSequence), which was acknowledged"))
         }
-        // Records that a killed process had written but not synced are applied now and will be built upon:
-        // they must not be lost to a power cut later.
-        try onDisk { () throws(DiskError) in try disk.open(name).sync() }
+        // Records that a killed process had written but not synced are applied now and will be built upon: they
+        // must not be lost to a power cut later. Syncing alone is not enough: after a sync that failed, the page
+        // cache holds what the device does not and calls it clean. Writing the same bytes again makes it dirty.
+        try onDisk { () throws(DiskError) in
+            let file = try disk.open(last.name)
+            if let unproven = last.end.unproven {
+                let bytes = try LogFileBytes(reading: file, from: unproven.lowerBound, to: unproven.upperBound)
+                try file.write(bytes.bytes, at: unproven.lowerBound)
+            }
+            try file.sync()
+        }
     }
 
-    /// A header is synced before the first record is acknowledged, so a last file without one holds nothing.
-    private func isTornCreation(_ bytes: RawSpan) -> Bool {
+    /// What is wrong with the header of a file that has nothing else in it; nil for any other file. A header is synced
+    /// before the first record is acknowledged, so such a file holds none; if it did, the next one would not continue.
+    private func unfinishedCreation(_ name: String, _ bytes: RawSpan) -> Corruption? {
         do throws(Corruption) {
             _ = try LogFileHeader(decoding: bytes.extracting(first: min(bytes.byteCount, LogFormat.fileHeaderBytes)))
-            return false
+            return nil
         } catch {
-            // The reason does not matter: either nothing follows, or the file is refused with its own reason.
-            for offset in stride(from: LogFormat.fileHeaderBytes, to: bytes.byteCount, by: 1) where bytes.byte(at: offset) != 0 {
-                return false
-            }
-            return true
+            // Something follows: then the file is refused, with its own reason.
+            for offset in stride(from: LogFormat.fileHeaderBytes, to: bytes.byteCount, by: 1) where bytes.byte(at: offset) != 0 { return nil }
+            return error.located(in: name, base: 0)
         }
     }
 
@@ -103,25 +117,26 @@ struct LogRecovery {
     }
 }
 
-/// A whole log file in memory; bounded, as files are, by 64 MiB and one record.
+/// A log file, or a part of it, in memory; bounded, as files are, by 64 MiB and one record.
 private struct LogFileBytes: ~Copyable {
     private let buffer: AlignedBuffer
     private let count: Int
 
-    init(reading file: any DiskFile) throws(DiskError) {
-        let size = try file.size()
+    /// The bytes from `start` to `end`, or as many of them as the file has.
+    init(reading file: any DiskFile, from start: Int = 0, to end: Int = .max) throws(DiskError) {
+        let size = min(end, try file.size()) - start
         var memory = AlignedBuffer(byteCount: max(size, 1))
-        let got = try Self.fill(&memory, from: file)
-        precondition(got == size, "a log file does not change while it is read: the directory is locked")
+        let got = try Self.fill(&memory, from: file, at: start)
+        precondition(got >= size, "a log file does not change while it is read: the directory is locked")
         count = size
         buffer = memory
     }
 
-    private static func fill(_ memory: inout AlignedBuffer, from file: any DiskFile) throws(DiskError) -> Int {
+    private static func fill(_ memory: inout AlignedBuffer, from file: any DiskFile, at offset: Int) throws(DiskError) -> Int {
         var target = memory.mutableSpan(of: UInt8.self)
         // Sound: any bit pattern is a byte.
         var raw = unsafe target.mutableBytes
-        return try file.read(into: &raw, at: 0)
+        return try file.read(into: &raw, at: offset)
     }
 
     var bytes: RawSpan {

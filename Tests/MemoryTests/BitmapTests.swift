@@ -1,0 +1,82 @@
+// Bitmaps against sets of integers.
+import Memory
+import Testing
+import TestSupport
+
+@Suite struct BitmapTests {
+    /// Lengths around words, and a few in between.
+    private static let counts = [0, 1, 2, 63, 64, 65, 100, 127, 128, 129, 1000]
+
+    @Test(arguments: counts)
+    func `a bitmap is the set of its bits under every operation`(count: Int) {
+        let seed = TestSeed(5)
+        var random = SeededRandom(seed: seed.value &+ UInt64(count))
+        for _ in 0..<20 {
+            let a = Self.randomSet(below: count, using: &random)
+            let b = Self.randomSet(below: count, using: &random)
+            let everything = Set(0..<count)
+            #expect(Self.bitmap(a, count) { $0.formIntersection(Self.bitmap(b, count)) } == a.intersection(b), "\(seed)")
+            #expect(Self.bitmap(a, count) { $0.formUnion(Self.bitmap(b, count)) } == a.union(b), "\(seed)")
+            #expect(Self.bitmap(a, count) { $0.invert() } == everything.subtracting(a), "\(seed)")
+            #expect(Self.bitmap(a, count) { $0.fill { b.contains($0) } } == b, "\(seed)")
+            #expect((Self.bitmap(a, count) == Self.bitmap(b, count)) == (a == b), "\(seed)")
+        }
+    }
+
+    @Test(arguments: counts)
+    func `counting and visiting agree with the set`(count: Int) {
+        let seed = TestSeed(6)
+        var random = SeededRandom(seed: seed.value &+ UInt64(count))
+        for _ in 0..<20 {
+            let members = Self.randomSet(below: count, using: &random)
+            let bitmap = Self.bitmap(members, count)
+            var visited: [Int] = []
+            bitmap.forEach { visited.append($0) }
+            #expect(visited == members.sorted(), "\(seed)")
+            #expect(bitmap.population == members.count, "\(seed)")
+            #expect(bitmap.isEmpty == members.isEmpty, "\(seed)")
+            #expect((0..<count).allSatisfy { bitmap[$0] == members.contains($0) }, "\(seed)")
+        }
+    }
+
+    @Test(arguments: counts)
+    func `a filled bitmap and an inverted empty one hold everything and nothing beyond the end`(count: Int) {
+        var inverted = Bitmap(count: count)
+        inverted.invert()
+        #expect(inverted == Bitmap(count: count, filled: true))
+        #expect(inverted.population == count)
+        inverted.invert()
+        #expect(inverted.isEmpty)
+    }
+
+    @Test func `a bit can be set and cleared without touching its neighbours`() {
+        for index in 0..<130 {
+            var bitmap = Bitmap(count: 130)
+            bitmap[index] = true
+            #expect(bitmap.population == 1 && bitmap[index])
+            bitmap.invert()
+            bitmap[index] = true
+            #expect(bitmap.population == 130)
+            bitmap[index] = false
+            #expect(bitmap.population == 129 && !bitmap[index])
+        }
+    }
+
+    private static func randomSet(below count: Int, using random: inout SeededRandom) -> Set<Int> {
+        let density = Int.random(in: 1...10, using: &random)
+        return Set((0..<count).filter { _ in random.oneIn(density) })
+    }
+
+    private static func bitmap(_ members: Set<Int>, _ count: Int) -> Bitmap {
+        var bitmap = Bitmap(count: count)
+        for member in members { bitmap[member] = true }
+        return bitmap
+    }
+
+    /// What is in the bitmap of `members` after a change.
+    private static func bitmap(_ members: Set<Int>, _ count: Int, after change: (inout Bitmap) -> Void) -> Set<Int> {
+        var changed = bitmap(members, count)
+        change(&changed)
+        return Set((0..<count).filter { changed[$0] })
+    }
+}
