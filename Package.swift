@@ -65,8 +65,13 @@ let package = Package(
         .executableTarget(
             name: "Micro", dependencies: ["Index", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
 
+        // What the tests of several modules need: daemons to talk to, chance that can be had again.
+        .target(name: "TestSupport", dependencies: ["Storage", "Memory"], path: "Tests/Support", swiftSettings: swiftRules),
+
         .testTarget(name: "IndexTests", dependencies: ["Index", "CKernels"], swiftSettings: swiftRules),
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
+        // The executable is a dependency so that it is there to be started, not to be imported.
+        .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "TestSupport"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,
