@@ -27,6 +27,12 @@ struct Writer: Sendable {
         }
     }
 
+    /// Whether what follows this change would name a collection that is gone. A record for one could not be applied,
+    /// neither now nor at any later start.
+    static func endsCollection(_ write: PendingChange) -> Bool {
+        if case .dropCollection = write { true } else { false }
+    }
+
     func prepare(_ change: PendingChange) throws(EngineError) -> Prepared {
         switch change {
         case .createCollection(let schema): return try prepareCreate(schema)
