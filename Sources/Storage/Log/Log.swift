@@ -175,10 +175,22 @@ package final class Log {
         // A name is used once only, even if creating the file fails half way.
         nextFileNumber += 1
         let file = OpenLogFile(handle: try disk.create(LogFormat.fileName(header.fileNumber)), salt: header.salt)
-        try file.handle.write(header.encoded().bytes, at: 0)
-        try file.handle.sync()
-        try disk.syncDirectory()
+        do {
+            try file.handle.write(header.encoded().bytes, at: 0)
+            try file.handle.sync()
+            try disk.syncDirectory()
+        } catch {
+            discard(file.handle.name)
+            throw error
+        }
         return file
+    }
+
+    /// Removes a file that got no record, so that a full disk does not gather one a request.
+    private func discard(_ name: String) {
+        do { try disk.remove(name) } catch {
+            // It stays, then: recovery passes over a file without a header, and the failure to tell is the first one.
+        }
     }
 }
 
@@ -198,10 +210,16 @@ private final class OpenLogFile {
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
 
-    /// Writes zeros so that the file reaches at least to `end`.
+    /// Writes zeros so that the file reaches at least to `end`; a disk too full for a whole step gets what is needed.
     func zeroAhead(to end: Int) throws(DiskError) {
         guard end > zeroedEnd else { return }
-        let target = max(end, zeroedEnd + LogFormat.zeroedStepBytes)
+        do { try zero(to: max(end, zeroedEnd + LogFormat.zeroedStepBytes)) } catch {
+            guard error.isFull else { throw error }
+            try zero(to: end)
+        }
+    }
+
+    private func zero(to target: Int) throws(DiskError) {
         while zeroedEnd < target {
             let count = min(Self.zeros.count, target - zeroedEnd)
             // Sound: bytes have no invalid pattern.

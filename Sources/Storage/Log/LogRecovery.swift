@@ -8,8 +8,8 @@ struct RecoveredLog {
     var nextSequence: UInt64
 }
 
-/// Reads the files of a log. Changes nothing on disk, except that it syncs the last file and removes one that a
-/// crash left behind before its header was written; running it again comes to the same end.
+/// Reads the files of a log. Changes nothing on disk, except that it syncs the last file and removes those that a
+/// crash or a full disk left behind before their header was written; running it again comes to the same end.
 struct LogRecovery {
     let disk: any Disk
 
@@ -19,11 +19,10 @@ struct LogRecovery {
         let names = try onDisk { () throws(DiskError) in try disk.list() }.filter { LogFormat.fileNumber($0) != nil }
         var state = RecoveredLog(databaseID: nil, nextFileNumber: 1, nextSequence: 1)
         var before: (name: String, end: LogFileEnd)?
-        for (index, name) in names.enumerated() {
-            let isLast = index == names.count - 1
+        for name in names {
             let bytes = try read(name)
             state.nextFileNumber = LogFormat.fileNumber(name)! + 1  // Names were filtered by it above.
-            if isLast, isTornCreation(bytes.bytes) {
+            if isTornCreation(bytes.bytes) {
                 try onDisk { () throws(DiskError) in try disk.remove(name) }
                 continue
             }
@@ -80,7 +79,8 @@ struct LogRecovery {
         try onDisk { () throws(DiskError) in try disk.open(name).sync() }
     }
 
-    /// A header is synced before the first record is acknowledged, so a last file without one holds nothing.
+    /// A header is synced before the first record is acknowledged, so a file without one, and with nothing behind it,
+    /// never held any. Were records missing with it, the next file would not continue the one before.
     private func isTornCreation(_ bytes: RawSpan) -> Bool {
         do throws(Corruption) {
             _ = try LogFileHeader(decoding: bytes.extracting(first: min(bytes.byteCount, LogFormat.fileHeaderBytes)))
