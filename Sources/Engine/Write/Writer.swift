@@ -177,6 +177,13 @@ struct VersionCondition: Sendable {
     var version: UInt64
 }
 
+/// A node that is to lie under another: which of the batch, and its new place.
+struct ParentAssignment: Sendable {
+    var index: Int
+    var id: String
+    var parent: String
+}
+
 /// An upsert as record bytes, with what must be judged when its turn comes.
 struct PendingUpsert: Sendable {
     let collection: String
@@ -184,7 +191,7 @@ struct PendingUpsert: Sendable {
     let payload: [UInt8]
     let listName: String
     let conditions: [(index: Int, condition: VersionCondition)]
-    let parents: [(id: String, parent: String)]
+    let parents: [ParentAssignment]
 
     var namesParentsOrVersions: Bool { !conditions.isEmpty || !parents.isEmpty }
 
@@ -196,9 +203,11 @@ struct PendingUpsert: Sendable {
         conditions = input.documents.enumerated().compactMap { index, document in
             document.ifVersion.map { (index, VersionCondition(id: document.id, version: $0)) }
         }
-        parents = input.documents.compactMap { document in document.parent.map { (document.id, $0) } }
-        var ids: Set<String> = []
-        for (index, document) in input.documents.enumerated() where !ids.insert(document.id).inserted {
+        parents = input.documents.enumerated().compactMap { index, document in
+            document.parent.map { ParentAssignment(index: index, id: document.id, parent: $0) }
+        }
+        var ids: Set<[UInt8]> = []
+        for (index, document) in input.documents.enumerated() where !ids.insert(Array(document.id.utf8)).inserted {
             throw EngineError(.invalidValue, "the id \"\(document.id)\" appears twice in one batch", field: "\(input.listName)[\(index)].id")
         }
     }
