@@ -83,12 +83,14 @@ let package = Package(
         .executableTarget(
             name: "Micro", dependencies: ["Index", "Wire", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
 
-        // Seeds, threads, and a disk that fails on request: what the tests share.
+        // What tests share: seeds, threads, a disk that fails on request, daemons to talk to.
         .target(name: "TestSupport", dependencies: ["Storage", "Memory"], path: "Tests/Support", swiftSettings: swiftRules),
 
         .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "IndexTests", dependencies: ["Index", "Memory", "CKernels", "TestSupport"], swiftSettings: swiftRules),
+        // The executable is a dependency so that it is there to be started, not to be imported.
+        .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "TestSupport"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,

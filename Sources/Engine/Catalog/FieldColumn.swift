@@ -9,6 +9,19 @@ enum FieldValue: Equatable, Sendable {
     case int(Int64)
     case float(Double)
     case bool(Bool)
+
+    /// Texts are equal if their bytes are; Swift's own comparison takes composed and decomposed letters for the same.
+    static func == (one: FieldValue, other: FieldValue) -> Bool {
+        switch (one, other) {
+        case (.keyword(let one), .keyword(let other)): one.utf8.elementsEqual(other.utf8)
+        case (.keywords(let one), .keywords(let other)):
+            one.count == other.count && zip(one, other).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
+        case (.int(let one), .int(let other)): one == other
+        case (.float(let one), .float(let other)): one == other
+        case (.bool(let one), .bool(let other)): one == other
+        default: false
+        }
+    }
 }
 
 /// A field's values by document number. Keywords are dense numbers into a table of the field's own, lists are

@@ -80,7 +80,8 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Splits the group where a change can only be judged with those before it in force.
+    /// Splits the group where a change can only be judged with those before it in force, and behind one that all
+    /// others must be judged with.
     private func commit(_ group: [Waiting], _ committer: inout Committer) {
         var entries: [LogEntry] = []
         var members: [Waiting] = []
@@ -95,6 +96,7 @@ final class CommitQueue: Sendable {
                     waiting.completion(.success(WriteOutcome(sequence: committer.writer.sequence, counts: counts)))
                 }
             } catch { waiting.completion(.failure(error)) }
+            if Writer.endsCollection(waiting.change) { append(&entries, &members, &committer) }
         }
         append(&entries, &members, &committer)
         state.withLock { $0.hasLeader = false }

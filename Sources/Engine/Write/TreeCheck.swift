@@ -4,31 +4,34 @@ import Memory
 /// Follows each new parent up through the batch's own assignments first, then through what is stored.
 struct TreeCheck {
     private let state: CollectionState
-    private let assigned: [String: String]
+    private let parents: [ParentAssignment]
+    /// By the bytes of the id: Swift takes composed and decomposed letters for equal, and they are two nodes.
+    private let assigned: [[UInt8]: String]
 
-    init(state: CollectionState, parents: [(id: String, parent: String)]) {
+    init(state: CollectionState, parents: [ParentAssignment]) {
         self.state = state
-        assigned = Dictionary(parents.map { ($0.id, $0.parent) }) { _, last in last }
+        self.parents = parents
+        assigned = Dictionary(parents.map { (Array($0.id.utf8), $0.parent) }) { _, last in last }
     }
 
     func run(listName: String) throws(EngineError) {
-        for id in assigned.keys { try checkPath(from: id, listName: listName) }
+        for assignment in parents { try checkPath(from: assignment.id, field: "\(listName)[\(assignment.index)].parent") }
     }
 
-    private func checkPath(from id: String, listName: String) throws(EngineError) {
+    private func checkPath(from id: String, field: String) throws(EngineError) {
         var node = id
         for _ in 0..<Limits.treeDepthMax {
             guard let parent = parent(of: node) else { return }
-            guard parent != id else {
-                throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: "\(listName).parent")
+            guard !parent.utf8.elementsEqual(id.utf8) else {
+                throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: field)
             }
             node = parent
         }
-        throw EngineError(.limitExceeded, "\"\(id)\" would lie deeper than \(Limits.treeDepthMax) levels", field: "\(listName).parent")
+        throw EngineError(.limitExceeded, "\"\(id)\" would lie deeper than \(Limits.treeDepthMax) levels", field: field)
     }
 
     private func parent(of id: String) -> String? {
-        if let parent = assigned[id] { return parent }
+        if let parent = assigned[Array(id.utf8)] { return parent }
         guard let number = state.documents.find(id), let parent = state.documents.rows[number].parent else { return nil }
         return state.documents.id(parent)
     }

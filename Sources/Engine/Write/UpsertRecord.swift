@@ -50,7 +50,7 @@ struct UpsertEncoder {
         writer.write(parts(of: document))
         if let parent = document.parent {
             try checkID(parent, field: "parent")
-            guard parent != document.id else { throw EngineError(.invalidValue, "a document cannot be its own parent", field: "parent") }
+            guard !parent.utf8.elementsEqual(document.id.utf8) else { throw EngineError(.invalidValue, "a document cannot be its own parent", field: "parent") }
             writer.writeString(parent)
         }
         try write(document.title, bytesMax: Limits.titleBytesMax, field: "title")
@@ -88,12 +88,19 @@ struct UpsertEncoder {
     }
 
     private mutating func addFields(_ fields: [(name: String, value: InputValue)]) throws(EngineError) {
+        guard fields.count <= schema.fields.count else { throw excess(of: fields) }
         writer.write(UInt16(fields.count))
         for (name, value) in fields {
             guard let index = schema.fieldIndex(name) else { throw Self.undeclared(name, schema) }
             writer.write(UInt16(index))
             write(try Self.typed(value, as: schema.fields[index].type, field: "fields.\(name)"), as: schema.fields[index].type)
         }
+    }
+
+    /// What is wrong with more fields than there are.
+    private func excess(of fields: [(name: String, value: InputValue)]) -> EngineError {
+        if let stranger = fields.first(where: { schema.fieldIndex($0.name) == nil }) { return Self.undeclared(stranger.name, schema) }
+        return EngineError(.invalidValue, "a field is given twice", field: "fields")
     }
 
     static func undeclared(_ name: String, _ schema: CollectionSchema) -> EngineError {
@@ -172,6 +179,7 @@ struct UpsertEncoder {
         writer.write((chunk.text != nil ? UpsertRecord.ChunkPart.text : 0) | (chunk.heading != nil ? UpsertRecord.ChunkPart.heading : 0))
         try write(chunk.text, bytesMax: Limits.textBytesMax, field: "text")
         try write(chunk.heading, bytesMax: Limits.titleBytesMax, field: "heading")
+        guard chunk.vectors.count <= schema.spaces.count else { throw excess(of: chunk.vectors) }
         writer.write(UInt8(chunk.vectors.count))
         var used: Set<Int> = []
         for vector in chunk.vectors {
@@ -183,6 +191,12 @@ struct UpsertEncoder {
             // Sound: a float is its four bytes; this machine is little-endian (checked at start).
             writer.write(unsafe numbers.bytes)
         }
+    }
+
+    /// What is wrong with more vectors than there are spaces.
+    private func excess(of vectors: [VectorInput]) -> EngineError {
+        do throws(EngineError) { for vector in vectors { _ = try space(vector) } } catch { return error }
+        return EngineError(.invalidValue, "two vectors for one space", field: "vectors")
     }
 
     private func space(_ vector: VectorInput) throws(EngineError) -> (index: Int, field: String) {

@@ -27,6 +27,12 @@ struct Writer: Sendable {
         }
     }
 
+    /// Whether what follows this change would name a collection that is gone. A record for one could not be applied,
+    /// neither now nor at any later start.
+    static func endsCollection(_ write: PendingChange) -> Bool {
+        if case .dropCollection = write { true } else { false }
+    }
+
     func prepare(_ change: PendingChange) throws(EngineError) -> Prepared {
         switch change {
         case .createCollection(let schema): return try prepareCreate(schema)
@@ -174,6 +180,13 @@ struct VersionCondition: Sendable {
     var version: UInt64
 }
 
+/// A node that is to lie under another: which of the batch, and its new place.
+struct ParentAssignment: Sendable {
+    var index: Int
+    var id: String
+    var parent: String
+}
+
 /// An upsert as record bytes, with what must be judged when its turn comes.
 struct PendingUpsert: Sendable {
     let collection: String
@@ -181,7 +194,7 @@ struct PendingUpsert: Sendable {
     let payload: [UInt8]
     let listName: String
     let conditions: [(index: Int, condition: VersionCondition)]
-    let parents: [(id: String, parent: String)]
+    let parents: [ParentAssignment]
 
     var namesParentsOrVersions: Bool { !conditions.isEmpty || !parents.isEmpty }
 
@@ -193,9 +206,11 @@ struct PendingUpsert: Sendable {
         conditions = input.documents.enumerated().compactMap { index, document in
             document.ifVersion.map { (index, VersionCondition(id: document.id, version: $0)) }
         }
-        parents = input.documents.compactMap { document in document.parent.map { (document.id, $0) } }
-        var ids: Set<String> = []
-        for (index, document) in input.documents.enumerated() where !ids.insert(document.id).inserted {
+        parents = input.documents.enumerated().compactMap { index, document in
+            document.parent.map { ParentAssignment(index: index, id: document.id, parent: $0) }
+        }
+        var ids: Set<[UInt8]> = []
+        for (index, document) in input.documents.enumerated() where !ids.insert(Array(document.id.utf8)).inserted {
             throw EngineError(.invalidValue, "the id \"\(document.id)\" appears twice in one batch", field: "\(input.listName)[\(index)].id")
         }
     }

@@ -221,8 +221,8 @@ package struct JSONMembers: ~Escapable {
     private let object: JSONValue
     private var at: Int
     private var position = 0
-    /// Keys met, once there are too many to look back over.
-    private var met: Set<String> = []
+    /// Keys met, as bytes, once there are too many to look back over.
+    private var met: Set<[UInt8]> = []
     private static let lookBackMax = 16
 
     @_lifetime(copy object)
@@ -246,7 +246,7 @@ package struct JSONMembers: ~Escapable {
     private mutating func isDuplicate(_ key: String, _ keyValue: JSONValue) -> Bool {
         if position < Self.lookBackMax { return isAmongEarlier(keyValue) }
         if position == Self.lookBackMax { collectEarlier() }
-        return !met.insert(key).inserted
+        return !met.insert(Array(key.utf8)).inserted
     }
 
     private func isAmongEarlier(_ keyValue: JSONValue) -> Bool {
@@ -262,7 +262,7 @@ package struct JSONMembers: ~Escapable {
     private mutating func collectEarlier() {
         var earlier = object.index + 1
         while earlier < at {
-            if let key = JSONValue(object, at: earlier).string { met.insert(key) }
+            if let key = JSONValue(object, at: earlier).string { met.insert(Array(key.utf8)) }
             earlier = JSONValue(object, at: earlier + 1).nextIndex
         }
     }

@@ -1,0 +1,131 @@
+// The real daemon as a child process: what is tested is the binary that users start.
+import Foundation
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What kept a daemon from doing what the test asked of it, with what it had logged.
+package struct DaemonFailure: Error, CustomStringConvertible {
+    package var description: String
+}
+
+/// How a daemon that has ended did so.
+package struct DaemonEnd: Sendable {
+    /// Its exit code; nil where a signal ended it.
+    package var code: Int32?
+    /// All it wrote to standard error.
+    package var log: String
+}
+
+/// A running `needletaild` out of the build directory, on a free port of 127.0.0.1. Killed when the value goes.
+package final class DaemonProcess {
+    package let port: Int
+    private let process: Process
+    private let outputs: TemporaryDirectory
+    private static let patienceSeconds = 60
+
+    /// Returns once connections are accepted.
+    package init(data: String, _ arguments: [String] = []) throws {
+        outputs = try TemporaryDirectory()
+        process = try Self.start(["--data", data, "--port", "0"] + arguments, outputs)
+        guard let line = try Self.firstLine(of: process, outputs) else {
+            throw DaemonFailure(description: "the daemon did not start: \(try Self.log(outputs))")
+        }
+        guard let port = line.split(separator: ":").last.flatMap({ Int($0) }) else {
+            throw DaemonFailure(description: "no port in \"\(line)\"")
+        }
+        self.port = port
+    }
+
+    deinit { if process.isRunning { kill() } }
+
+    package func connect(receiveBufferBytes: Int? = nil) throws -> LineConnection {
+        try LineConnection(port: port, receiveBufferBytes: receiveBufferBytes)
+    }
+
+    // MARK: Ends
+
+    /// Ends it as a power switch would, from the process's view.
+    package func kill() {
+        _ = Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    /// Asks it to stop.
+    package func askToStop() { _ = Glibc.kill(process.processIdentifier, SIGTERM) }
+
+    /// Asks it to stop and waits until it has.
+    package func stop() throws -> DaemonEnd {
+        askToStop()
+        return try Self.end(of: process, outputs)
+    }
+
+    /// Runs a daemon that is expected not to start, to its end.
+    package static func runToEnd(_ arguments: [String]) throws -> DaemonEnd {
+        let outputs = try TemporaryDirectory()
+        return try end(of: try start(arguments, outputs), outputs)
+    }
+
+    private static func end(of process: Process, _ outputs: TemporaryDirectory) throws -> DaemonEnd {
+        for _ in 0..<(patienceSeconds * 200) where process.isRunning { usleep(5000) }
+        guard !process.isRunning else {
+            _ = Glibc.kill(process.processIdentifier, SIGKILL)
+            throw DaemonFailure(description: "still running after \(patienceSeconds) s: \(try log(outputs))")
+        }
+        return DaemonEnd(code: process.terminationReason == .exit ? process.terminationStatus : nil, log: try log(outputs))
+    }
+
+    // MARK: Looking at it
+
+    package var isRunning: Bool { process.isRunning }
+
+    /// The most memory it has had resident so far, in bytes; nil where the system does not tell.
+    package func peakResidentBytes() throws -> Int? {
+        guard FileManager.default.fileExists(atPath: "/proc/self/status") else { return nil }
+        let status = try String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 }
+    }
+
+    // MARK: Starting
+
+    private static let binary: URL = {
+        // Sound: Bundle.main is the test runner, which the build puts beside the daemon.
+        guard let runner = Bundle.main.executableURL else { preconditionFailure("the test runner is a file") }
+        return runner.deletingLastPathComponent().appending(path: "needletaild")
+    }()
+
+    private static func start(_ arguments: [String], _ outputs: TemporaryDirectory) throws -> Process {
+        let process = Process()
+        process.executableURL = binary
+        process.arguments = arguments
+        // Files, not pipes: nobody has to read along for the daemon to go on writing.
+        process.standardOutput = try file("stdout", outputs)
+        process.standardError = try file("stderr", outputs)
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
+    private static func file(_ name: String, _ outputs: TemporaryDirectory) throws -> FileHandle {
+        _ = FileManager.default.createFile(atPath: outputs.file(name), contents: nil)
+        return try FileHandle(forWritingTo: URL(filePath: outputs.file(name)))
+    }
+
+    private static func log(_ outputs: TemporaryDirectory) throws -> String {
+        try String(contentsOfFile: outputs.file("stderr"), encoding: .utf8)
+    }
+
+    /// The line that says where it listens; nil where it ended without one.
+    private static func firstLine(of process: Process, _ outputs: TemporaryDirectory) throws -> String? {
+        for _ in 0..<(patienceSeconds * 500) {
+            let text = try String(contentsOfFile: outputs.file("stdout"), encoding: .utf8)
+            if let newline = text.firstIndex(of: "\n") { return String(text[..<newline]) }
+            if !process.isRunning { return nil }
+            usleep(2000)
+        }
+        return nil
+    }
+}
