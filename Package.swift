@@ -89,6 +89,10 @@ let package = Package(
         .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "IndexTests", dependencies: ["Index", "Memory", "CKernels", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(
+            name: "EmbeddingTests", dependencies: ["Embedding", nio, nioPosix, nioHTTP], exclude: ["Fixtures"],
+            swiftSettings: swiftRules),
+        .testTarget(name: "CommandTests", dependencies: ["needletail", "needletaild", "Wire", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.
         .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "TestSupport"], swiftSettings: swiftRules),
     ],

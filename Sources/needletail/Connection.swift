@@ -73,6 +73,9 @@ extension BinaryInteger {
         return (self < 0 ? "-" : "") + result
     }
 
+    /// 1 row, 2 rows.
+    func counted(_ noun: String) -> String { "\(grouped) \(noun)\(self == 1 ? "" : "s")" }
+
     /// Bytes as people read them: 1.5 MB.
     var bytesShown: String {
         var value = Double(self)

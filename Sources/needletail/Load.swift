@@ -175,9 +175,9 @@ struct Load: AsyncParsableCommand {
         }
         let rate = Int(Double(result.chunks) / max(seconds, 0.001))
         print("loaded \(result.documents.grouped) documents, \(result.chunks.grouped) chunks in \(seconds.shown(1)) s (\(rate.grouped) chunks/s): \(result.inserted.grouped) new, \(result.replaced.grouped) replaced, \(result.unchanged.grouped) unchanged")
-        if result.withoutVector > 0 { print("\(result.withoutVector.grouped) chunks have no vector: the embedder knows nothing in their text") }
-        if result.skipped > 0 { print("\(result.skipped.grouped) files skipped; see \(rejects.path)") }
-        if result.rejected > 0 { print("\(result.rejected.grouped) rows rejected; see \(rejects.path)") }
+        if result.withoutVector > 0 { print("\(result.withoutVector.counted("chunk")) without a vector: the embedder knows nothing in their text") }
+        if result.skipped > 0 { print("\(result.skipped.counted("file")) skipped; see \(rejects.path)") }
+        if result.rejected > 0 { print("\(result.rejected.counted("row")) rejected; see \(rejects.path)") }
     }
 }
 
