@@ -11,10 +11,12 @@ struct CommandRun {
 
     /// The last line of output as JSON, for runs with `--json`.
     func json() throws -> JSONTree {
-        guard let line = output.split(separator: "\n").last else { throw DaemonFailure(description: "no output; \(errors)") }
+        guard let line = output.split(separator: "\n").last else { throw NoOutput(errors: errors) }
         return try Answer(line: Array(line.utf8)).root
     }
 }
+
+struct NoOutput: Error { let errors: String }
 
 /// Runs `needletail` in `directory` to its end.
 func needletail(_ arguments: String..., in directory: TemporaryDirectory, input: String? = nil) throws -> CommandRun {

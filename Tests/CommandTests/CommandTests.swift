@@ -38,9 +38,11 @@ import Wire
     }
 
     @Test func `loading the same folder again changes nothing`() throws {
-        let load = ["load", repository + "/tools/sample/company", "--collection", "sample", "--create", "--embed", "--port", port, "--json"]
-        _ = try needletail(load[0], load[1], load[2], load[3], load[4], load[5], load[6], load[7], load[8], in: directory)
-        let again = try needletail(load[0], load[1], load[2], load[3], load[4], load[5], load[6], load[7], load[8], in: directory).json()
+        func load() throws -> CommandRun {
+            try needletail("load", repository + "/tools/sample/company", "--collection", "sample", "--create", "--embed", "--port", port, "--json", in: directory)
+        }
+        _ = try load()
+        let again = try load().json()
         #expect(again["inserted"]?.int == 0 && again["replaced"]?.int == 0)
         #expect(again["unchanged"]?.int == again["documents"]?.int)
     }
@@ -69,8 +71,9 @@ import Wire
     @Test func `a matrix beside JSONL gives each record its row`() throws {
         try #"{"id":"x","text":"one"}"#.appending("\n").appending(#"{"id":"y","text":"two"}"#).write(
             toFile: directory.file("r.jsonl"), atomically: false, encoding: .utf8)
-        let floats: [Float] = [1, 0, 0, 0, 1, 0]
-        try floats.withUnsafeBytes { unsafe Data($0) }.write(to: URL(filePath: directory.file("v.f32")))
+        let one: [UInt8] = [0, 0, 0x80, 0x3F]
+        let zero: [UInt8] = [0, 0, 0, 0]
+        try Data(one + zero + zero + zero + one + zero).write(to: URL(filePath: directory.file("v.f32")))
         let loaded = try needletail("load", "r.jsonl", "--vectors", "v.f32", "--dim", "3", "--collection", "m", "--create", "--port", port, in: directory)
         #expect(loaded.code == 0, "\(loaded.errors)")
         #expect(loaded.output.hasPrefix("loaded 2 documents, 2 chunks in "))

@@ -62,30 +62,29 @@ package final class Loader: Sendable {
     /// An id that comes again is stored again after the first, so the last one wins, as in the file.
     package func run(_ source: consuming any DocumentSource & ~Copyable) async throws -> LoadProgress {
         var source = source
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        // Each task ends with the ids of its batch, which are then under way no more.
+        try await withThrowingTaskGroup(of: [String].self) { group in
             var inFlight = 0
             var number = 0
             var idsInFlight: Set<String> = []
             while let (batch, isRepeat) = try nextBatch(&source, known: idsInFlight) {
-                if isRepeat {
-                    // Something in this batch is under way already: let that arrive first.
-                    while inFlight > 0 {
-                        try await group.next()
-                        inFlight -= 1
-                    }
-                    idsInFlight.removeAll()
-                } else if inFlight >= options.batchesInFlight {
-                    try await group.next()
+                // A batch with a document that is under way already waits until everything before it has arrived.
+                let inFlightMax = isRepeat ? 0 : options.batchesInFlight - 1
+                while inFlight > inFlightMax, let arrived = try await group.next() {
                     inFlight -= 1
-                    if idsInFlight.count > 64 * options.batchDocumentsMax { idsInFlight = [] }
+                    idsInFlight.subtract(arrived)
                 }
-                for item in batch { idsInFlight.insert(item.document.id) }
+                let ids = batch.map(\.document.id)
+                idsInFlight.formUnion(ids)
                 let client = clients[number % clients.count]
+                group.addTask {
+                    try await self.store(batch, over: client)
+                    return ids
+                }
                 number += 1
-                group.addTask { try await self.store(batch, over: client) }
                 inFlight += 1
             }
-            try await group.waitForAll()
+            for try await _ in group {}
         }
         return progress
     }
