@@ -24,6 +24,8 @@ let package = Package(
         // C: instruction-set kernels, and thin shims over system libraries.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+        .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CZstd"),
 
         // Owned and borrowed memory, bitmaps, checksums, byte cursors.
         .target(name: "Memory", dependencies: ["CKernels"], swiftSettings: swiftRules),
@@ -34,7 +36,11 @@ let package = Package(
         // Requests, responses, client: the only place that knows the protocol.
         .target(name: "Wire", dependencies: ["Memory", "CSimdjson"], swiftSettings: swiftRules),
 
+        // Files of every kind to documents, chunks and vectors, one at a time.
+        .target(name: "Ingest", dependencies: ["Memory", "Wire", "CZlib", "CZstd"], swiftSettings: swiftRules),
+
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
+        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Wire", "Memory", "CZlib", "CZstd"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,

@@ -1,0 +1,3 @@
+// The system's zstd as it stands.
+#pragma once
+#include <zstd.h>

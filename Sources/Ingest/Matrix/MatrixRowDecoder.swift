@@ -1,0 +1,27 @@
+// Rows of a file of numbers to float32.
+
+/// The numbers of one row. Its length was checked against the dimension by whoever read it.
+func decodeMatrixRow(_ bytes: RawSpan, as element: MatrixElement, dimension: Int) -> [Float] {
+    precondition(bytes.byteCount == dimension * element.byteCount, "a row is as long as its numbers")
+    return switch element {
+    case .uint8: widened(bytes, dimension, from: UInt8.self) { Float($0) }
+    case .float16: widened(bytes, dimension, from: UInt16.self) { Float(Float16(bitPattern: UInt16(littleEndian: $0))) }
+    case .float32: widened(bytes, dimension, from: UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
+    case .float64: widened(bytes, dimension, from: UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+    case .int32: widened(bytes, dimension, from: UInt32.self) { Float(Int32(bitPattern: UInt32(littleEndian: $0))) }
+    }
+}
+
+@inline(__always)
+private func widened<Stored: FixedWidthInteger & BitwiseCopyable>(
+    _ bytes: RawSpan, _ count: Int, from: Stored.Type, _ convert: (Stored) -> Float
+) -> [Float] {
+    precondition(bytes.byteCount == count * MemoryLayout<Stored>.size, "every number lies within its row")
+    return [Float](capacity: count) { output in
+        for index in 0..<count {
+            // Sound: the length was checked above, and any bit pattern is an integer.
+            let stored = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index * MemoryLayout<Stored>.size, as: Stored.self)
+            output.append(convert(stored))
+        }
+    }
+}
