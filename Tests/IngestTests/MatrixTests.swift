@@ -62,6 +62,13 @@ struct MatrixTests {
         #expect(try vectors("a.ivecs", integers) == [[-5, 16_777_216]])
     }
 
+    @Test func `every binary16 widens to the number it is`() {
+        for bits in UInt16.min...UInt16.max {
+            let (ours, expected) = (widenedHalf(bits), Float(Float16(bitPattern: bits)))
+            #expect(ours.bitPattern == expected.bitPattern || (ours.isNaN && expected.isNaN), "\(bits)")
+        }
+    }
+
     @Test func `a row with a number that float32 does not hold is rejected, and the next is read`() throws {
         let bad: [[Float]] = [[1, .nan], [2, 3], [.infinity, 1], [4, -.infinity]]
         #expect(try vectors("a.f32", bad.flatMap { $0.flatMap(\.littleEndianBytes) }, dimension: 2) == [nil, [2, 3], nil, nil])
