@@ -163,10 +163,12 @@ struct MarkdownPackingTests {
         #expect(sentences.count == 5)
         for chunk in sentences { #expect(chunk.text?.hasSuffix("(end.)") == true) }
         #expect(split(words(1000)).chunks.map { countWords($0.text ?? "") } == [256, 256, 256, 232])
+        #expect(split(words(1000)).chunks.allSatisfy { $0.text?.hasPrefix("w") == true && $0.text?.hasSuffix("w") == true })
         // No space anywhere: scalars are cut, and none is cut apart.
-        let chunks = split(String(repeating: "語é😀", count: 400), ChunkBounds(tokensTarget: 50, tokensMax: 100), count: { $0.unicodeScalars.count }).chunks
-        #expect(chunks.map { $0.text ?? "" }.joined() == String(repeating: "語é😀", count: 400))
-        #expect(chunks.allSatisfy { ($0.text?.unicodeScalars.count ?? 0) <= 100 })
+        let word = "x" + String(repeating: "語é😀", count: 400)
+        let chunks = split(word, ChunkBounds(tokensTarget: 5, tokensMax: 7, tokensMin: 0), count: { $0.unicodeScalars.count }).chunks
+        #expect(chunks.map { $0.text ?? "" }.joined() == word)
+        #expect(chunks.allSatisfy { ($0.text?.unicodeScalars.count ?? 0) <= 7 })
     }
 
     @Test func `sentences of Chinese and Japanese end without a space`() {

@@ -51,6 +51,12 @@ struct RecordTests {
         #expect(try document(#"{"id":null,"_id":7,"text":"x"}"#)?.id == "7")
     }
 
+    @Test func `times are RFC 3339, dates or milliseconds`() throws {
+        for (written, read) in [("\"2026-04-20\"", "2026-04-20T00:00:00Z"), ("1618300000000", "1618300000000"), ("\"1618300000000\"", "1618300000000"), ("\"2026-04-20T10:00:00+02:00\"", "2026-04-20T10:00:00+02:00")] {
+            #expect(try document("{\"id\":\"1\",\"text\":\"x\",\"time\":\(written)}")?.time == read)
+        }
+    }
+
     @Test func `keys can be renamed, and then mean nothing else`() throws {
         var options = RecordOptions()
         options.idKey = "docno"
@@ -147,6 +153,7 @@ struct RecordTests {
         (#"{"id":"1","text":"x","fields":{"a":18446744073709551615}}"#, "64-bit"),
         (#"{"id":"1","text":"x","time":"yesterday"}"#, "RFC 3339"),
         (#"{"id":"1","text":"x","time":"2026-02-30"}"#, "RFC 3339"),
+        (#"{"id":"1","text":"x","time":99999999999999999}"#, "RFC 3339"),
         (#"{"id":"1","text":"x","chunks":[{"text":"y"}]}"#, "either chunks"),
         (#"{"id":"1","chunks":[{"heading":"y"}]}"#, "chunk 0"),
         (#"{"id":"1","chunks":[{"text":"y"},7]}"#, "chunk 1"),

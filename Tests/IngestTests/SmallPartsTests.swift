@@ -124,7 +124,6 @@ struct SourceOpeningTests {
     @Test func `an error reads as a sentence with a place and a way out`() {
         #expect(IngestError(file: "a.npy", at: .row(3), "expected a row", remedy: "fetch it again").description == "a.npy, row 3: expected a row; fetch it again")
         #expect(IngestError(file: "a", at: .byte(8), "p").description == "a, byte 8: p")
-        #expect(IngestError(file: "a", at: .line(1), "p").description == "a, line 1: p")
         #expect(IngestError(file: "a", "p").description == "a: p")
     }
 }
