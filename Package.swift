@@ -92,6 +92,8 @@ let package = Package(
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", nio, nioPosix, nioHTTP], exclude: ["Fixtures"],
             swiftSettings: swiftRules),
+        .testTarget(
+            name: "IngestTests", dependencies: ["Ingest", "Wire", "Memory", "CZlib", "CZstd"], swiftSettings: swiftRules),
         .testTarget(name: "CommandTests", dependencies: ["needletail", "needletaild", "Wire", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.
         .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "TestSupport"], swiftSettings: swiftRules),

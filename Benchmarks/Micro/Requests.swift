@@ -30,11 +30,11 @@ func upsertLine(dim: Int, records: Int) -> [UInt8] {
 /// Microseconds from a line's bytes to a request.
 func requests() {
     for (label, bytes, calls) in [
-        ("search, 768 numbers", searchLine(dim: 768, base64: false), 2000),
-        ("search, 768 as base64", searchLine(dim: 768, base64: true), 5000),
-        ("upsert, 100 x 768 base64", upsertLine(dim: 768, records: 100), 50),
+        ("search, 768 numbers", searchLine(dim: 768, base64: false), 100),
+        ("search, 768 as base64", searchLine(dim: 768, base64: true), 400),
+        ("upsert, 100 x 768 base64", upsertLine(dim: 768, records: 100), 5),
     ] {
-        let time = nanoseconds(calls: calls, [{ calls in decode(bytes, times: calls) }])[0]
+        let time = nanoseconds(rounds: 200, calls: calls, [{ calls in decode(bytes, times: calls) }])[0]
         line(label, ["\(bytes.count) B", fixed(time / 1000, 2) + " us"])
     }
 }

@@ -4,8 +4,3 @@
 
 /// Prepares a stream that reads gzip members (header, checksum and length checked), not bare zlib data.
 static inline int nt_gzip_begin(z_stream *stream) { return inflateInit2(stream, 15 + 16); }
-
-/// Prepares a stream that writes one gzip member.
-static inline int nt_gzip_write_begin(z_stream *stream) {
-    return deflateInit2(stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-}

@@ -9,8 +9,6 @@ package struct IngestError: Error, Equatable, Sendable, CustomStringConvertible 
         case byte(Int)
         /// Counted from 0, as matrix rows are.
         case row(Int)
-        /// Counted from 1, as editors count.
-        case line(Int)
     }
 
     /// The file's path as it was given, or "standard input".
@@ -33,7 +31,6 @@ package struct IngestError: Error, Equatable, Sendable, CustomStringConvertible 
         case .whole: ""
         case .byte(let offset): ", byte \(offset)"
         case .row(let row): ", row \(row)"
-        case .line(let line): ", line \(line)"
         }
         return "\(file)\(position): \(problem)" + (remedy.map { "; \($0)" } ?? "")
     }

@@ -58,7 +58,6 @@ struct MarkdownLine: Sendable {
     struct Fence: Equatable {
         var mark: UInt8
         var count: Int
-        var indent: Int
     }
 
     var fence: Fence? {
@@ -66,7 +65,7 @@ struct MarkdownLine: Sendable {
         let count = text.prefix { $0 == mark }.count
         // Backticks behind backticks are code within a line.
         guard count >= 3, mark == UInt8(ascii: "~") || !text.dropFirst(count).contains(mark) else { return nil }
-        return Fence(mark: mark, count: count, indent: indent)
+        return Fence(mark: mark, count: count)
     }
 
     func closes(_ fence: Fence) -> Bool {
@@ -87,7 +86,9 @@ struct MarkdownLine: Sendable {
         if Self.bullets.contains(first) { return Self.isSetOff(text.dropFirst()) ? .bullet : nil }
         let digits = text.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let rest = text.dropFirst(digits.count)
-        guard (1...9).contains(digits.count), let mark = rest.first, mark == UInt8(ascii: ".") || mark == UInt8(ascii: ")"), Self.isSetOff(rest.dropFirst()) else { return nil }
+        guard (1...9).contains(digits.count), let mark = rest.first, Self.numberMarks.contains(mark), Self.isSetOff(rest.dropFirst()) else {
+            return nil
+        }
         return digits.elementsEqual([UInt8(ascii: "1")]) ? .first : .later
     }
 
@@ -128,7 +129,7 @@ struct MarkdownLine: Sendable {
         if heading != nil || fence != nil || isRule || isQuote || rawHTMLEnd != nil { return true }
         switch listMarker {
         case .bullet: return text.count > 1
-        case .first: return text.last != UInt8(ascii: ".") && text.last != UInt8(ascii: ")")
+        case .first: return text.count > 2
         case .later, nil: return false
         }
     }
@@ -136,6 +137,7 @@ struct MarkdownLine: Sendable {
     private static func isSetOff(_ rest: ArraySlice<UInt8>) -> Bool { rest.first.map(isWhite) ?? true }
 
     private static let ruleMarks = Set("-*_".utf8)
+    private static let numberMarks = Set(".)".utf8)
     private static let bullets = Set("-*+".utf8)
     private static let delimiterMarks = Set("|-:".utf8)
 }

@@ -131,28 +131,18 @@ struct MarkdownParser {
 // MARK: Lists
 
 extension MarkdownParser {
-    /// A list with all its items, the blank lines between them, and whatever is indented under them.
+    /// A list with all its items, the blank lines between them, and whatever is indented under them: code with its
+    /// comments that look like headings among it.
     private mutating func readList(_ first: MarkdownLine) {
         var last = first
-        var fence: MarkdownLine.Fence?
         var isAfterBlank = false
         advance(over: first)
         while let line {
-            if line.isBlank {
-                isAfterBlank = true
-                advance(over: line)
-                continue
-            }
-            if let open = fence, line.indent >= Self.itemIndentMin {
-                if line.closes(open) { fence = nil }
-            } else {
-                // Text that is not indented ends the item, and its code with it.
-                fence = nil
+            if !line.isBlank {
                 if Self.endsList(line, isAfterBlank: isAfterBlank) { break }
-                fence = line.fence
+                last = line
             }
-            isAfterBlank = false
-            last = line
+            isAfterBlank = line.isBlank
             advance(over: line)
         }
         append(from: first, to: last, .list)

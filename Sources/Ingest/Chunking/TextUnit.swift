@@ -74,14 +74,17 @@ struct TextUnit: Sendable {
         return parts
     }
 
+    /// Each with the white space behind it, so that no chunk begins with some.
     private func words(_ body: TextBody) -> [TextUnit] {
         var parts: [TextUnit] = []
-        var at = range.lowerBound
+        var start = range.lowerBound
+        var at = start
+        while at < range.upperBound, isWhite(body.bytes[at]) { at += 1 }
         while at < range.upperBound {
-            let start = at
-            while at < range.upperBound, isWhite(body.bytes[at]) { at += 1 }
             while at < range.upperBound, !isWhite(body.bytes[at]) { at += 1 }
+            while at < range.upperBound, isWhite(body.bytes[at]) { at += 1 }
             parts.append(TextUnit(range: start..<at, shape: .word))
+            start = at
         }
         return parts
     }

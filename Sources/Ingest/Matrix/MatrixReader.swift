@@ -157,7 +157,8 @@ extension MatrixReader {
     private static func take(_ count: Int, from source: inout ByteSource) throws(IngestError) {
         let got = try source.take(count)
         guard got == count else {
-            throw IngestError(file: source.name, at: .byte(source.offset), "expected \(count) bytes of numpy's header, found \(got)", remedy: "the file is cut short")
+            throw IngestError(
+                file: source.name, at: .byte(source.offset), "expected \(count) bytes of numpy's header, found \(got)", remedy: "the file is cut short")
         }
     }
 }

@@ -156,7 +156,8 @@ private struct Draft: ~Copyable {
     consuming func finish(number: Int, _ options: RecordOptions) throws(RowError) -> OutgoingDocument {
         if idKey == nil {
             guard options.numbersMissingIDs else {
-                throw RowError("expected an id under \"\(options.idKey ?? "id\" or \"_id")\"; row numbers can stand in for ids where that is asked for")
+                let key = options.idKey ?? "id\" or \"_id"
+                throw RowError("expected an id under \"\(key)\"; row numbers can stand in for ids where that is asked for")
             }
             document.id = number.description
         }
@@ -202,7 +203,7 @@ extension JSONValue {
 
     fileprivate func optionalTime(_ key: String) throws(RowError) -> String? {
         if isNull { return nil }
-        if let int { return int.description }
+        if let int, SourceTime.isTime(int.description) { return int.description }
         if let text = string {
             if let time = SourceTime.normalised(text) { return time }
             if SourceTime.isTime(text) { return text }
@@ -260,7 +261,9 @@ extension JSONValue {
         var strings: [String] = []
         guard var elements else { preconditionFailure("an array has elements") }
         while let element = elements.next() {
-            guard let text = element.string else { throw RowError("the field \"\(name)\" must be an array of strings, found \(element.kind.name) in it") }
+            guard let text = element.string else {
+                throw RowError("the field \"\(name)\" must be an array of strings, found \(element.kind.name) in it")
+            }
             strings.append(text)
         }
         return strings

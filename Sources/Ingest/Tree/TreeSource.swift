@@ -87,7 +87,7 @@ package struct TreeSource: DocumentSource, ~Copyable {
         case .chatDay(let date): return try chatItems(path, date)
         // Read when its folder was entered, before the channels that need it.
         case .chatPeople: return []
-        case .other: return [Self.left(path, .skipped, "not a kind of file that is loaded: Markdown (.md, .markdown), text (.txt), a day of chat (yyyy-mm-dd.json)")]
+        case .other: return [Self.left(path, .skipped, "neither Markdown (.md, .markdown) nor text (.txt) nor a day of chat (yyyy-mm-dd.json)")]
         }
     }
 
