@@ -2,13 +2,25 @@
 import Memory
 
 /// A value of a field's own type.
-enum FieldValue: Equatable, Sendable {
+enum FieldValue: Sendable {
     case keyword(String)
     case keywords([String])
     /// `int`, and `time` in Unix milliseconds.
     case int(Int64)
     case float(Double)
     case bool(Bool)
+
+    /// Whether both are the same to the last bit: what was sent is what is kept, so 0 and -0 differ.
+    func isExactly(_ other: FieldValue) -> Bool {
+        switch (self, other) {
+        case (.keyword(let a), .keyword(let b)): a.isExactly(b)
+        case (.keywords(let a), .keywords(let b)): a.elementsEqual(b) { $0.isExactly($1) }
+        case (.int(let a), .int(let b)): a == b
+        case (.float(let a), .float(let b)): a.bitPattern == b.bitPattern
+        case (.bool(let a), .bool(let b)): a == b
+        default: false
+        }
+    }
 }
 
 /// A field's values by document number. Keywords are dense numbers into a table of the field's own, lists are

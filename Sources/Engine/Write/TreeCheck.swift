@@ -4,22 +4,22 @@ import Memory
 /// Follows each new parent up through the batch's own assignments first, then through what is stored.
 struct TreeCheck {
     private let state: CollectionState
-    private let assigned: [String: String]
+    private let assigned: [ExactText: String]
 
     init(state: CollectionState, parents: [(id: String, parent: String)]) {
         self.state = state
-        assigned = Dictionary(parents.map { ($0.id, $0.parent) }) { _, last in last }
+        assigned = Dictionary(parents.map { (ExactText($0.id), $0.parent) }) { _, last in last }
     }
 
     func run(listName: String) throws(EngineError) {
-        for id in assigned.keys { try checkPath(from: id, listName: listName) }
+        for id in assigned.keys { try checkPath(from: id.text, listName: listName) }
     }
 
     private func checkPath(from id: String, listName: String) throws(EngineError) {
         var node = id
         for _ in 0..<Limits.treeDepthMax {
             guard let parent = parent(of: node) else { return }
-            guard parent != id else {
+            guard !parent.isExactly(id) else {
                 throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: "\(listName).parent")
             }
             node = parent
@@ -28,7 +28,7 @@ struct TreeCheck {
     }
 
     private func parent(of id: String) -> String? {
-        if let parent = assigned[id] { return parent }
+        if let parent = assigned[ExactText(id)] { return parent }
         guard let number = state.documents.find(id), let parent = state.documents.rows[number].parent else { return nil }
         return state.documents.id(parent)
     }

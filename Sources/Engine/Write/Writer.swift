@@ -85,7 +85,7 @@ struct Writer: Sendable {
     }
 
     func collection(_ name: String) throws(EngineError) -> CollectionState {
-        guard let number = numbers[name], let state = collections[number] else { throw EngineError.unknownCollection(name) }
+        guard let number = numbers[name], let state = collections[number], state.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
         return state
     }
 
@@ -191,8 +191,8 @@ struct PendingUpsert: Sendable {
             document.ifVersion.map { (index, VersionCondition(id: document.id, version: $0)) }
         }
         parents = input.documents.compactMap { document in document.parent.map { (document.id, $0) } }
-        var ids: Set<String> = []
-        for (index, document) in input.documents.enumerated() where !ids.insert(document.id).inserted {
+        var ids: Set<ExactText> = []
+        for (index, document) in input.documents.enumerated() where !ids.insert(ExactText(document.id)).inserted {
             throw EngineError(.invalidValue, "the id \"\(document.id)\" appears twice in one batch", field: "\(input.listName)[\(index)].id")
         }
     }
