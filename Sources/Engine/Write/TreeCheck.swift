@@ -1,34 +1,45 @@
 // Judges whether a batch keeps the tree a tree: no circles, not too deep.
 import Memory
 
+/// Where a batch puts a document.
+struct Placement: Sendable {
+    var id: String
+    var parent: String?
+}
+
 /// Follows each new parent up through the batch's own assignments first, then through what is stored.
 struct TreeCheck {
     private let state: CollectionState
-    private let assigned: [ExactText: String]
+    private let placements: [Placement]
+    private let assigned: [ExactText: Placement]
 
-    init(state: CollectionState, parents: [(id: String, parent: String)]) {
+    init(state: CollectionState, placements: [Placement]) {
         self.state = state
-        assigned = Dictionary(parents.map { (ExactText($0.id), $0.parent) }) { _, last in last }
+        self.placements = placements
+        assigned = Dictionary(placements.map { (ExactText($0.id), $0) }) { _, last in last }
     }
 
     func run(listName: String) throws(EngineError) {
-        for id in assigned.keys { try checkPath(from: id.text, listName: listName) }
+        for (index, placement) in placements.enumerated() where placement.parent != nil {
+            try checkPath(from: placement.id, field: "\(listName)[\(index)].parent")
+        }
     }
 
-    private func checkPath(from id: String, listName: String) throws(EngineError) {
+    private func checkPath(from id: String, field: String) throws(EngineError) {
         var node = id
         for _ in 0..<Limits.treeDepthMax {
             guard let parent = parent(of: node) else { return }
             guard !parent.isExactly(id) else {
-                throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: "\(listName).parent")
+                throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: field)
             }
             node = parent
         }
-        throw EngineError(.limitExceeded, "\"\(id)\" would lie deeper than \(Limits.treeDepthMax) levels", field: "\(listName).parent")
+        throw EngineError(.limitExceeded, "\"\(id)\" would lie deeper than \(Limits.treeDepthMax) levels", field: field)
     }
 
     private func parent(of id: String) -> String? {
-        if let parent = assigned[ExactText(id)] { return parent }
+        // The batch's word counts even where it is that the document lies at the root from now on.
+        if let placement = assigned[ExactText(id)] { return placement.parent }
         guard let number = state.documents.find(id), let parent = state.documents.rows[number].parent else { return nil }
         return state.documents.id(parent)
     }
@@ -53,7 +64,7 @@ extension CollectionState {
         } else {
             throw EngineError(.invalidValue, "say what to delete: ids, filter or under", field: "ids")
         }
-        try checkNoChildIsLeft(doomed)
+        try checkNoChildIsLeft(doomed, field: input.ids == nil ? "filter" : "ids")
         return doomed
     }
 
@@ -67,7 +78,7 @@ extension CollectionState {
         return result
     }
 
-    private func checkNoChildIsLeft(_ doomed: Bitmap) throws(EngineError) {
+    private func checkNoChildIsLeft(_ doomed: Bitmap, field: String) throws(EngineError) {
         var doomedChildren: [Int: UInt32] = [:]
         doomed.forEach { if let parent = documents.rows[$0].parent { doomedChildren[parent, default: 0] += 1 } }
         var orphaning: Int?
@@ -76,6 +87,6 @@ extension CollectionState {
         }
         guard let orphaning else { return }
         throw EngineError(
-            .invalidValue, "\"\(documents.id(orphaning))\" still has nodes under it: delete with under to take them along", field: "ids")
+            .invalidValue, "\"\(documents.id(orphaning))\" still has nodes under it: delete with under to take them along", field: field)
     }
 }
