@@ -124,7 +124,7 @@ package final class DatabaseSnapshot: Sendable {
     }
 
     package func collection(_ name: String) throws(EngineError) -> CollectionSnapshot {
-        guard let collection = collections[name] else { throw EngineError.unknownCollection(name) }
+        guard let collection = collections[name], collection.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
         return collection
     }
 

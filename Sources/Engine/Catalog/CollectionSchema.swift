@@ -14,8 +14,8 @@ package struct CollectionSchema: Equatable, Sendable {
         self.fields = fields
     }
 
-    package func spaceIndex(_ name: String) -> Int? { spaces.firstIndex { $0.name == name } }
-    func fieldIndex(_ name: String) -> Int? { fields.firstIndex { $0.name == name } }
+    package func spaceIndex(_ name: String) -> Int? { spaces.firstIndex { $0.name.isExactly(name) } }
+    func fieldIndex(_ name: String) -> Int? { fields.firstIndex { $0.name.isExactly(name) } }
 
     /// The space that a request without one means: the one called `default`, or the only one.
     package var defaultSpaceIndex: Int? { spaceIndex("default") ?? (spaces.count == 1 ? 0 : nil) }

@@ -2,7 +2,7 @@
 import Memory
 
 /// A value of a field's own type.
-enum FieldValue: Equatable, Sendable {
+enum FieldValue: Sendable {
     case keyword(String)
     case keywords([String])
     /// `int`, and `time` in Unix milliseconds.
@@ -10,15 +10,14 @@ enum FieldValue: Equatable, Sendable {
     case float(Double)
     case bool(Bool)
 
-    /// Texts are equal if their bytes are; Swift's own comparison takes composed and decomposed letters for the same.
-    static func == (one: FieldValue, other: FieldValue) -> Bool {
-        switch (one, other) {
-        case (.keyword(let one), .keyword(let other)): one.utf8.elementsEqual(other.utf8)
-        case (.keywords(let one), .keywords(let other)):
-            one.count == other.count && zip(one, other).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
-        case (.int(let one), .int(let other)): one == other
-        case (.float(let one), .float(let other)): one == other
-        case (.bool(let one), .bool(let other)): one == other
+    /// Whether both are the same to the last bit: what was sent is what is kept, so 0 and -0 differ.
+    func isExactly(_ other: FieldValue) -> Bool {
+        switch (self, other) {
+        case (.keyword(let a), .keyword(let b)): a.isExactly(b)
+        case (.keywords(let a), .keywords(let b)): a.elementsEqual(b) { $0.isExactly($1) }
+        case (.int(let a), .int(let b)): a == b
+        case (.float(let a), .float(let b)): a.bitPattern == b.bitPattern
+        case (.bool(let a), .bool(let b)): a == b
         default: false
         }
     }

@@ -1,28 +1,35 @@
 // Judges whether a batch keeps the tree a tree: no circles, not too deep.
 import Memory
 
+/// Where a batch puts a document.
+struct Placement: Sendable {
+    var id: String
+    var parent: String?
+}
+
 /// Follows each new parent up through the batch's own assignments first, then through what is stored.
 struct TreeCheck {
     private let state: CollectionState
-    private let parents: [ParentAssignment]
-    /// By the bytes of the id: Swift takes composed and decomposed letters for equal, and they are two nodes.
-    private let assigned: [[UInt8]: String]
+    private let placements: [Placement]
+    private let assigned: [ExactText: Placement]
 
-    init(state: CollectionState, parents: [ParentAssignment]) {
+    init(state: CollectionState, placements: [Placement]) {
         self.state = state
-        self.parents = parents
-        assigned = Dictionary(parents.map { (Array($0.id.utf8), $0.parent) }) { _, last in last }
+        self.placements = placements
+        assigned = Dictionary(placements.map { (ExactText($0.id), $0) }) { _, last in last }
     }
 
     func run(listName: String) throws(EngineError) {
-        for assignment in parents { try checkPath(from: assignment.id, field: "\(listName)[\(assignment.index)].parent") }
+        for (index, placement) in placements.enumerated() where placement.parent != nil {
+            try checkPath(from: placement.id, field: "\(listName)[\(index)].parent")
+        }
     }
 
     private func checkPath(from id: String, field: String) throws(EngineError) {
         var node = id
         for _ in 0..<Limits.treeDepthMax {
             guard let parent = parent(of: node) else { return }
-            guard !parent.utf8.elementsEqual(id.utf8) else {
+            guard !parent.isExactly(id) else {
                 throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: field)
             }
             node = parent
@@ -31,7 +38,8 @@ struct TreeCheck {
     }
 
     private func parent(of id: String) -> String? {
-        if let parent = assigned[Array(id.utf8)] { return parent }
+        // The batch's word counts even where it is that the document lies at the root from now on.
+        if let placement = assigned[ExactText(id)] { return placement.parent }
         guard let number = state.documents.find(id), let parent = state.documents.rows[number].parent else { return nil }
         return state.documents.id(parent)
     }
@@ -56,7 +64,7 @@ extension CollectionState {
         } else {
             throw EngineError(.invalidValue, "say what to delete: ids, filter or under", field: "ids")
         }
-        try checkNoChildIsLeft(doomed)
+        try checkNoChildIsLeft(doomed, field: input.ids == nil ? "filter" : "ids")
         return doomed
     }
 
@@ -70,7 +78,7 @@ extension CollectionState {
         return result
     }
 
-    private func checkNoChildIsLeft(_ doomed: Bitmap) throws(EngineError) {
+    private func checkNoChildIsLeft(_ doomed: Bitmap, field: String) throws(EngineError) {
         var doomedChildren: [Int: UInt32] = [:]
         doomed.forEach { if let parent = documents.rows[$0].parent { doomedChildren[parent, default: 0] += 1 } }
         var orphaning: Int?
@@ -79,6 +87,6 @@ extension CollectionState {
         }
         guard let orphaning else { return }
         throw EngineError(
-            .invalidValue, "\"\(documents.id(orphaning))\" still has nodes under it: delete with under to take them along", field: "ids")
+            .invalidValue, "\"\(documents.id(orphaning))\" still has nodes under it: delete with under to take them along", field: field)
     }
 }

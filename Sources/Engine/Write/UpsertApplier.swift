@@ -145,7 +145,7 @@ struct UpsertApplier {
         var left = state.fields.reduce(0) { $0 + Int($1.present[number]) }
         for _ in 0..<(try reader.read(UInt16.self)) {
             let (index, value) = try field(&reader, in: state)
-            guard state.fields[index].value(number) == value else { return false }
+            guard let stored = state.fields[index].value(number), stored.isExactly(value) else { return false }
             left -= 1
         }
         return left == 0

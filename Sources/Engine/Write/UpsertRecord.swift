@@ -50,7 +50,7 @@ struct UpsertEncoder {
         writer.write(parts(of: document))
         if let parent = document.parent {
             try checkID(parent, field: "parent")
-            guard !parent.utf8.elementsEqual(document.id.utf8) else { throw EngineError(.invalidValue, "a document cannot be its own parent", field: "parent") }
+            guard !parent.isExactly(document.id) else { throw EngineError(.invalidValue, "a document cannot be its own parent", field: "parent") }
             writer.writeString(parent)
         }
         try write(document.title, bytesMax: Limits.titleBytesMax, field: "title")

@@ -68,7 +68,7 @@ struct Writer: Sendable {
         for (index, condition) in upsert.conditions {
             try check(condition, in: state, field: "\(upsert.listName)[\(index)].if_version")
         }
-        try TreeCheck(state: state, parents: upsert.parents).run(listName: upsert.listName)
+        try TreeCheck(state: state, placements: upsert.placements).run(listName: upsert.listName)
         return .record(LogEntry(type: RecordType.upsert.rawValue, payload: upsert.payload))
     }
 
@@ -94,7 +94,7 @@ struct Writer: Sendable {
     }
 
     func collection(_ name: String) throws(EngineError) -> CollectionState {
-        guard let number = numbers[name], let state = collections[number] else { throw EngineError.unknownCollection(name) }
+        guard let number = numbers[name], let state = collections[number], state.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
         return state
     }
 
@@ -194,9 +194,10 @@ struct PendingUpsert: Sendable {
     let payload: [UInt8]
     let listName: String
     let conditions: [(index: Int, condition: VersionCondition)]
-    let parents: [ParentAssignment]
+    /// Of every document in order, if any of them names a parent.
+    let placements: [Placement]
 
-    var namesParentsOrVersions: Bool { !conditions.isEmpty || !parents.isEmpty }
+    var namesParentsOrVersions: Bool { !conditions.isEmpty || !placements.isEmpty }
 
     init(_ input: UpsertInput, collection state: CollectionState) throws(EngineError) {
         collection = input.collection
@@ -206,11 +207,10 @@ struct PendingUpsert: Sendable {
         conditions = input.documents.enumerated().compactMap { index, document in
             document.ifVersion.map { (index, VersionCondition(id: document.id, version: $0)) }
         }
-        parents = input.documents.enumerated().compactMap { index, document in
-            document.parent.map { ParentAssignment(index: index, id: document.id, parent: $0) }
-        }
-        var ids: Set<[UInt8]> = []
-        for (index, document) in input.documents.enumerated() where !ids.insert(Array(document.id.utf8)).inserted {
+        let namesParents = input.documents.contains { $0.parent != nil }
+        placements = namesParents ? input.documents.map { Placement(id: $0.id, parent: $0.parent) } : []
+        var ids: Set<ExactText> = []
+        for (index, document) in input.documents.enumerated() where !ids.insert(ExactText(document.id)).inserted {
             throw EngineError(.invalidValue, "the id \"\(document.id)\" appears twice in one batch", field: "\(input.listName)[\(index)].id")
         }
     }
