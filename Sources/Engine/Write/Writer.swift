@@ -180,13 +180,6 @@ struct VersionCondition: Sendable {
     var version: UInt64
 }
 
-/// A node that is to lie under another: which of the batch, and its new place.
-struct ParentAssignment: Sendable {
-    var index: Int
-    var id: String
-    var parent: String
-}
-
 /// An upsert as record bytes, with what must be judged when its turn comes.
 struct PendingUpsert: Sendable {
     let collection: String
