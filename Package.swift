@@ -70,7 +70,7 @@ let package = Package(
 
         .testTarget(name: "IndexTests", dependencies: ["Index", "CKernels"], swiftSettings: swiftRules),
         .testTarget(name: "MemoryTests", dependencies: ["Memory"], swiftSettings: swiftRules),
-        .testTarget(name: "WireTests", dependencies: ["Wire", "Engine", "Memory", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "Engine", "Index", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.
         .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "TestSupport"], swiftSettings: swiftRules),
     ],
