@@ -23,16 +23,19 @@ package struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String { field.map { "\(code) (\($0)): \(message)" } ?? "\(code): \(message)" }
 
-    static func badJSON(_ error: JSONError) -> WireError {
-        WireError(code: error.field == nil ? "bad_json" : "duplicate_key", message: error.description, field: error.field)
+    /// `place` is the object that was being read, as a path; empty for the request itself.
+    static func badJSON(_ error: JSONError, in place: String = "") -> WireError {
+        guard let key = error.field else { return WireError(code: "bad_json", message: error.description) }
+        return WireError(code: "duplicate_key", message: error.description, field: place.isEmpty ? key : "\(place).\(key)")
     }
 
     static func missing(_ field: String, _ op: String) -> WireError {
         WireError(code: "missing_field", message: "\(op) needs \"\(field)\"", field: field)
     }
 
-    static func unknown(_ field: String, in place: String) -> WireError {
-        WireError(code: "unknown_field", message: "\(place) has no field \"\(field)\"", field: field)
+    /// `path` says where in the request the key stands, where that is not its top.
+    static func unknown(_ key: String, in place: String, path: String? = nil) -> WireError {
+        WireError(code: "unknown_field", message: "\(place) has no field \"\(key)\"", field: path ?? key)
     }
 
     static func invalid(_ field: String, _ expected: String) -> WireError {

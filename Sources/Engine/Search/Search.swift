@@ -50,7 +50,8 @@ extension CollectionSnapshot {
     private func space(of input: SearchInput) throws(EngineError) -> SpaceRows {
         guard let name = input.space else {
             guard let index = schema.defaultSpaceIndex else {
-                throw EngineError(.unknownSpace, "say which space: this collection has \(schema.spaces.map(\.name).joined(separator: ", "))", field: "space")
+                let names = schema.spaces.map(\.name).joined(separator: ", ")
+                throw EngineError(.unknownSpace, names.isEmpty ? "this collection has no vector space" : "say which space: this collection has \(names)", field: "space")
             }
             return state.spaces[index]
         }

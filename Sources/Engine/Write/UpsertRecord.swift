@@ -24,6 +24,8 @@ enum UpsertRecord {
 /// Turns documents into a record, refusing whatever the schema or the limits do not allow.
 struct UpsertEncoder {
     let schema: CollectionSchema
+    /// Each document is its one chunk, as the request has it: errors then name no chunk.
+    let isPlain: Bool
     private(set) var writer = ByteWriter()
 
     /// Nothing invalid passes: what this returns can be applied without a further question.
@@ -31,7 +33,7 @@ struct UpsertEncoder {
         guard input.documents.count <= Limits.batchMax else {
             throw EngineError(.limitExceeded, "at most \(Limits.batchMax) documents a batch", field: input.listName)
         }
-        var encoder = UpsertEncoder(schema: collection.schema)
+        var encoder = UpsertEncoder(schema: collection.schema, isPlain: input.listName == "records")
         encoder.writer.reserve(input.floats.count * 4 + input.documents.count * 128)
         encoder.writer.write(collection.number)
         encoder.writer.write(UInt32(input.documents.count))
@@ -167,11 +169,11 @@ struct UpsertEncoder {
             throw EngineError(.limitExceeded, "at most \(Limits.chunksPerDocumentMax) chunks a document", field: "chunks")
         }
         guard !document.isFolder || document.chunks.isEmpty else {
-            throw EngineError(.invalidValue, "a folder has no chunks", field: "chunks")
+            throw EngineError(.invalidValue, "a folder has no text, heading, vector or chunks", field: "kind")
         }
         writer.write(UInt32(document.chunks.count))
         for (index, chunk) in document.chunks.enumerated() {
-            do { try add(chunk, floats: floats) } catch { throw document.chunks.count == 1 ? error : error.inside("chunks[\(index)]") }
+            do { try add(chunk, floats: floats) } catch { throw isPlain ? error : error.inside("chunks[\(index)]") }
         }
     }
 

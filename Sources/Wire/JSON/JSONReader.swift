@@ -36,6 +36,8 @@ package struct JSONParser: ~Copyable, @unchecked Sendable {
     /// The root of the document. It borrows the parser until it is used no more.
     @_lifetime(&self)
     package mutating func parse(_ bytes: RawSpan) throws(JSONError) -> JSONValue {
+        // Asked here because later versions of simdjson pass over one in silence, and this protocol does not.
+        if bytes.startsWithByteOrderMark { throw JSONError("a byte order mark comes first: send UTF-8 without one") }
         if isLarge { unsafe nt_json_parser_shrink(parser) }
         isLarge = bytes.byteCount > Self.keptBytesMax
         var result = unsafe nt_json_tape()
@@ -144,6 +146,19 @@ package struct JSONValue: ~Escapable {
 
     package var isNull: Bool { kind == .null }
 
+    /// The value of the first member with this key, where this is an object that has one. Does not look for a second.
+    @_lifetime(copy self)
+    package func firstMember(_ key: String) -> JSONValue? {
+        guard kind == .object else { return nil }
+        var at = index + 1
+        while at < nextIndex - 1 {
+            let value = JSONValue(self, at: at + 1)
+            if JSONValue(self, at: at).string == key { return value }
+            at = value.nextIndex
+        }
+        return nil
+    }
+
     /// The elements of an array; nil for any other kind.
     package var elements: JSONElements? {
         @_lifetime(copy self) get { kind == .array ? JSONElements(self) : nil }
@@ -177,6 +192,12 @@ package struct JSONValue: ~Escapable {
             let position = floats.count - start
             throw JSONError(code == 2 ? "number \(position) does not fit float32" : "element \(position) is not a number")
         }
+    }
+}
+
+extension RawSpan {
+    fileprivate var startsWithByteOrderMark: Bool {
+        byteCount >= 3 && byte(at: 0) == 0xEF && byte(at: 1) == 0xBB && byte(at: 2) == 0xBF
     }
 }
 

@@ -21,7 +21,7 @@ struct FilterDecoder {
             while let member = try members.next() {
                 parts.append(try part(member.key, member.value, field: field, depth: depth))
             }
-        } catch let error as WireError { throw error } catch let error as JSONError { throw .badJSON(error) } catch {
+        } catch let error as WireError { throw error } catch let error as JSONError { throw .badJSON(error, in: field) } catch {
             preconditionFailure("decoding throws wire and JSON errors only: \(error)")
         }
         return parts.count == 1 ? parts[0] : .all(parts)
@@ -32,7 +32,7 @@ struct FilterDecoder {
         case "$and": return .all(try list(value, field: "\(field).$and", depth: depth))
         case "$or": return .any(try list(value, field: "\(field).$or", depth: depth))
         case "$not": return .not(try object(value, field: "\(field).$not", depth: depth + 1))
-        case _ where key.hasPrefix("$"): throw .unknown(key, in: "a filter")
+        case _ where key.hasPrefix("$"): throw .unknown(key, in: "a filter", path: "\(field).\(key)")
         default: return try condition(on: key, value, field: "\(field).\(key)")
         }
     }
@@ -74,10 +74,10 @@ struct FilterDecoder {
                 case "$exists":
                     let exists = Filter.field(name, .exists)
                     parts.append(try member.value.decodeBool(place) ? exists : .not(exists))
-                default: throw WireError.unknown(member.key, in: "a condition")
+                default: throw WireError.unknown(member.key, in: "a condition", path: place)
                 }
             }
-        } catch let error as WireError { throw error } catch let error as JSONError { throw .badJSON(error) } catch {
+        } catch let error as WireError { throw error } catch let error as JSONError { throw .badJSON(error, in: field) } catch {
             preconditionFailure("decoding throws wire and JSON errors only: \(error)")
         }
         if lower != nil || upper != nil { parts.append(.field(name, .range(lower: lower, upper: upper))) }

@@ -25,11 +25,11 @@ package struct RequestDecoder: ~Copyable {
         var request = Request(id: .none, operation: .ping)
         var op: String?
         do throws(WireError) {
-            guard root.kind == .object else { throw WireError(code: "bad_json", message: "a request is a JSON object on a line of its own") }
+            guard root.kind == .object else { throw WireError(code: "invalid_value", message: "a request must be an object") }
             // The id first, wherever it stands: every later complaint is then told under it.
-            try root.forEachMember("the request") { (key, value) throws(WireError) in
+            if let id = root.firstMember("id") { request.id = try requestID(id) }
+            try root.forEachMember("") { (key, value) throws(WireError) in
                 switch key {
-                case "id": request.id = try requestID(value)
                 case "op": op = try value.decodeString("op")
                 case "deadline_ms": request.deadlineMilliseconds = try value.decodeInt("deadline_ms", in: 1...WireLimits.deadlineMillisecondsMax)
                 case "min_seq": request.minSequence = try value.decodeSequence("min_seq")
@@ -75,7 +75,7 @@ package struct RequestDecoder: ~Copyable {
     private static func members(
         _ root: borrowing JSONValue, _ op: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Bool
     ) throws(WireError) {
-        try root.forEachMember("the request") { (key, value) throws(WireError) in
+        try root.forEachMember("") { (key, value) throws(WireError) in
             switch key {
             case "id", "op", "deadline_ms", "min_seq": break
             default: guard try body(key, value) else { throw .unknown(key, in: op) }
@@ -122,7 +122,9 @@ package struct RequestDecoder: ~Copyable {
         var single = SpaceShape()
         try members(root, "collection.create") { (key, value) throws(WireError) in
             switch key {
-            case "name", "collection": schema.name = try value.decodeString(key)
+            case "name", "collection":
+                guard schema.name.isEmpty else { throw .invalid(key, "given once, as \"name\" or \"collection\"") }
+                schema.name = try value.decodeString(key)
             case "spaces": schema.spaces = try spaces(value)
             case "fields": schema.fields = try fields(value)
             case "access": try access(value)
@@ -152,7 +154,7 @@ package struct RequestDecoder: ~Copyable {
         try value.forEachMember("spaces") { (name, value) throws(WireError) in
             var shape = SpaceShape()
             try value.forEachMember("spaces.\(name)") { (key, value) throws(WireError) in
-                guard try shape.member(key, value, "spaces.\(name).\(key)") else { throw .unknown(key, in: "a space") }
+                guard try shape.member(key, value, "spaces.\(name).\(key)") else { throw .unknown(key, in: "a space", path: "spaces.\(name).\(key)") }
             }
             spaces.append(try shape.schema(name: name, field: "spaces.\(name)."))
         }
@@ -172,7 +174,7 @@ package struct RequestDecoder: ~Copyable {
 
     private static func upsert(_ root: borrowing JSONValue) throws(WireError) -> Operation {
         var collection = ""
-        try root.forEachMember("the request") { (key, value) throws(WireError) in
+        try root.forEachMember("") { (key, value) throws(WireError) in
             if key == "collection" { collection = try value.decodeString(key) }
         }
         try present(collection, "collection", "upsert")
@@ -265,7 +267,9 @@ package struct RequestDecoder: ~Copyable {
             switch key {
             case "collection": request.collection = try value.decodeString(key)
             case "space": request.input.space = try value.decodeString(key)
-            case "vector": request.input.vectors.append(try value.decodeVector(key, to: &request.input.floats))
+            case "vector":
+                guard !request.isBatch else { throw .invalid(key, "absent where searches are given") }
+                request.input.vectors.append(try value.decodeVector(key, to: &request.input.floats))
             case "searches": try searches(value, &request)
             case "k": request.input.k = try value.decodeInt(key, in: 1...Limits.kMax)
             case "filter": request.input.filter = try FilterDecoder.decode(value, field: key)
@@ -297,7 +301,7 @@ package struct RequestDecoder: ~Copyable {
             }
             var range: Range<Int>?
             try element.forEachMember(place) { (key, value) throws(WireError) in
-                guard key == "vector" else { throw .unknown(key, in: place) }
+                guard key == "vector" else { throw .unknown(key, in: place, path: "\(place).\(key)") }
                 range = try value.decodeVector("\(place).vector", to: &request.input.floats)
             }
             guard let range else { throw .missing("\(place).vector", "search") }
@@ -311,7 +315,8 @@ package struct RequestDecoder: ~Copyable {
 private struct SpaceShape {
     private var dimension: Int?
     private var metric: Metric?
-    var isEmpty: Bool { dimension == nil && metric == nil }
+    private var namesIndex = false
+    var isEmpty: Bool { dimension == nil && metric == nil && !namesIndex }
 
     mutating func member(_ key: String, _ value: borrowing JSONValue, _ field: String) throws(WireError) -> Bool {
         switch key {
@@ -323,6 +328,7 @@ private struct SpaceShape {
             metric = named
         case "index":
             guard ["flat", "auto"].contains(value.string) else { throw .invalid(field, "\"flat\" or \"auto\": this version answers exactly") }
+            namesIndex = true
         default: return false
         }
         return true

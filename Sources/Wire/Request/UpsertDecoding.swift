@@ -39,7 +39,7 @@ struct UpsertDecoder {
                 hasChunk = true
                 try decoder.chunkMember(key, value, place, &chunk)
             default:
-                guard try decoder.documentMember(key, value, place, &document) else { throw .unknown(key, in: field) }
+                guard try decoder.documentMember(key, value, place, &document) else { throw .unknown(key, in: field, path: place) }
             }
         }
         if hasChunk { document.chunks = [chunk] }
@@ -52,7 +52,7 @@ struct UpsertDecoder {
             if key == "chunks" {
                 try decoder.chunks(value, place, &document)
             } else {
-                guard try decoder.documentMember(key, value, place, &document) else { throw .unknown(key, in: field) }
+                guard try decoder.documentMember(key, value, place, &document) else { throw .unknown(key, in: field, path: place) }
             }
         }
         try finish(document, field)
@@ -117,7 +117,7 @@ struct UpsertDecoder {
             try members(value, place) { (decoder, name, value, place) throws(WireError) in
                 chunk.vectors.append(VectorInput(space: name, floats: try value.decodeVector(place, to: &decoder.input.floats)))
             }
-        default: throw .unknown(key, in: "a chunk")
+        default: throw .unknown(key, in: "a chunk", path: place)
         }
     }
 
@@ -132,7 +132,7 @@ struct UpsertDecoder {
             do {
                 guard let next = try members.next() else { return }
                 member = next
-            } catch { throw .badJSON(error) }
+            } catch { throw .badJSON(error, in: place) }
             try body(&self, member.key, member.value, "\(place).\(member.key)")
         }
     }

@@ -105,7 +105,7 @@ extension JSONValue {
         return parts
     }
 
-    /// Walks an object's members, turning the reader's complaints into the wire's.
+    /// Walks an object's members, turning the reader's complaints into the wire's. `place` is empty for the request.
     func forEachMember(_ place: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Void) throws(WireError) {
         guard var members else { throw .invalid(place, "an object") }
         while true {
@@ -113,7 +113,7 @@ extension JSONValue {
             do {
                 guard let next = try members.next() else { return }
                 member = next
-            } catch { throw .badJSON(error) }
+            } catch { throw .badJSON(error, in: place) }
             try body(member.key, member.value)
         }
     }

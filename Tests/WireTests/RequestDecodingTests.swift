@@ -1,0 +1,203 @@
+// Requests: their ids, their members, and what is said of those that are wrong.
+import Engine
+import Testing
+import Wire
+
+@Suite struct RequestDecodingTests {
+    // MARK: Ids
+
+    @Test(arguments: [
+        ("7", RequestID.integer(7)), ("0", .integer(0)), ("-1", .integer(-1)), ("9223372036854775807", .integer(.max)), ("-9223372036854775808", .integer(.min)),
+        (#""""#, .string("")), (#""a\u0000\n\"é""#, .string("a\0\n\"é")), ("\"\(String(repeating: "x", count: 256))\"", .string(String(repeating: "x", count: 256))),
+    ])
+    func `an id is an integer or a short string`(json: String, id: RequestID) throws {
+        #expect(try request(#"{"id":\#(json),"op":"ping"}"#).id == id)
+    }
+
+    @Test(arguments: ["null", "true", "1.0", "1e3", "9223372036854775808", "[]", "{}", "[1]", "\"\(String(repeating: "x", count: 257))\"", "\"\(String(repeating: "é", count: 129))\""])
+    func `any other id is refused under none`(json: String) throws {
+        let refused = try #require(refusal(#"{"id":\#(json),"op":"ping"}"#))
+        #expect(refused.id == .none && refused.error.code == "invalid_value" && refused.error.field == "id")
+    }
+
+    @Test func `a request without an id is one`() throws {
+        #expect(try request(#"{"op":"ping"}"#).id == .none)
+    }
+
+    @Test(arguments: [
+        #"{"op":5,"id":7}"#, #"{"deadline_ms":0,"op":"ping","id":7}"#, #"{"min_seq":-1,"id":7,"op":"ping"}"#, #"{"op":"ping","op":"ping","id":7}"#, #"{"op":"nothing","id":7}"#,
+        #"{"op":"search","vector":[1],"k":0,"id":7,"collection":"kb"}"#, #"{"x":{"y":[1,2]},"z":"id","op":"ping","id":7}"#, #"{"op":"ping","i\u0064":7,"x":1}"#, #"{"id":7}"#,
+    ])
+    func `whatever is wrong, and wherever, is told under the id`(line: String) throws {
+        #expect(try #require(refusal(line)).id == .integer(7))
+    }
+
+    @Test func `what is no request at all is told under none`() throws {
+        for line in ["", "{", #"{"id":7,"op":"ping""#, #"{"id":7,"op":"ping"}}"#, "nonsense"] {
+            let refused = try #require(refusal(line))
+            #expect(refused.id == .none && refused.error.code == "bad_json" && refused.error.field == nil, "\(line)")
+        }
+        for line in ["[]", "1", "null", #""id""#, #"[{"id":7,"op":"ping"}]"#] {
+            let refused = try #require(refusal(line))
+            #expect(refused.id == .none && refused.error.code == "invalid_value" && refused.error.field == nil, "\(line)")
+        }
+    }
+
+    // MARK: Every error names its field
+
+    private static let wrong: [(line: String, code: String, field: String)] = [
+        // The envelope.
+        (#"{}"#, "missing_field", "op"), (#"{"op":null}"#, "invalid_value", "op"), (#"{"op":""}"#, "unknown_op", "op"), (#"{"op":"Ping"}"#, "unknown_op", "op"), (#"{"op":"search "}"#, "unknown_op", "op"),
+        (#"{"op":"ping","deadline_ms":0}"#, "invalid_value", "deadline_ms"), (#"{"op":"ping","deadline_ms":600001}"#, "invalid_value", "deadline_ms"),
+        (#"{"op":"ping","deadline_ms":1.0}"#, "invalid_value", "deadline_ms"), (#"{"op":"ping","deadline_ms":"5"}"#, "invalid_value", "deadline_ms"),
+        (#"{"op":"ping","deadline_ms":null}"#, "invalid_value", "deadline_ms"), (#"{"op":"ping","min_seq":-1}"#, "invalid_value", "min_seq"),
+        (#"{"op":"ping","min_seq":1.5}"#, "invalid_value", "min_seq"), (#"{"op":"ping","min_seq":18446744073709551615}"#, "invalid_value", "min_seq"),
+        (#"{"op":"ping","x":1}"#, "unknown_field", "x"), (#"{"op":"ping","ID":1}"#, "unknown_field", "ID"), (#"{"op":"ping","":1}"#, "unknown_field", ""), (#"{"op":"ping","op":"ping"}"#, "duplicate_key", "op"),
+        (#"{"op":"ping","id":1,"id":1}"#, "duplicate_key", "id"),
+        (#"{"op":"hello","client":5}"#, "invalid_value", "client"), (#"{"op":"hello","token":"x"}"#, "unknown_field", "token"), (#"{"op":"server.info","collection":"kb"}"#, "unknown_field", "collection"),
+        // collection.create
+        (#"{"op":"collection.create"}"#, "missing_field", "name"), (#"{"op":"collection.create","name":""}"#, "missing_field", "name"), (#"{"op":"collection.create","name":5}"#, "invalid_value", "name"),
+        (#"{"op":"collection.create","name":"a","collection":"b"}"#, "invalid_value", "collection"), (#"{"op":"collection.create","collection":"a","name":"b"}"#, "invalid_value", "name"),
+        (#"{"op":"collection.create","name":"a","dim":2}"#, "missing_field", "metric"), (#"{"op":"collection.create","name":"a","metric":"dot"}"#, "missing_field", "dim"),
+        (#"{"op":"collection.create","name":"a","index":"flat"}"#, "missing_field", "dim"), (#"{"op":"collection.create","name":"a","dim":0,"metric":"dot"}"#, "invalid_value", "dim"),
+        (#"{"op":"collection.create","name":"a","dim":8193,"metric":"dot"}"#, "invalid_value", "dim"), (#"{"op":"collection.create","name":"a","dim":2.0,"metric":"dot"}"#, "invalid_value", "dim"),
+        (#"{"op":"collection.create","name":"a","dim":2,"metric":"euclid"}"#, "invalid_value", "metric"), (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","index":"hnsw"}"#, "invalid_value", "index"),
+        (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","spaces":{"x":{"dim":2,"metric":"dot"}}}"#, "invalid_value", "spaces"),
+        (#"{"op":"collection.create","name":"a","index":"flat","spaces":{"x":{"dim":2,"metric":"dot"}}}"#, "invalid_value", "spaces"),
+        (#"{"op":"collection.create","name":"a","spaces":[]}"#, "invalid_value", "spaces"), (#"{"op":"collection.create","name":"a","spaces":{"x":5}}"#, "invalid_value", "spaces.x"),
+        (#"{"op":"collection.create","name":"a","spaces":{"x":{"dim":2}}}"#, "missing_field", "spaces.x.metric"), (#"{"op":"collection.create","name":"a","spaces":{"x":{"metric":"l2"}}}"#, "missing_field", "spaces.x.dim"),
+        (#"{"op":"collection.create","name":"a","spaces":{"x":{"dim":2,"metric":"l2","m":5}}}"#, "unknown_field", "spaces.x.m"),
+        (#"{"op":"collection.create","name":"a","spaces":{"x":{"dim":2,"dim":2}}}"#, "duplicate_key", "spaces.x.dim"), (#"{"op":"collection.create","name":"a","spaces":{"x":{},"x":{}}}"#, "missing_field", "spaces.x.dim"),
+        (#"{"op":"collection.create","name":"a","fields":["a"]}"#, "invalid_value", "fields"), (#"{"op":"collection.create","name":"a","fields":{"b":"text"}}"#, "invalid_value", "fields.b"),
+        (#"{"op":"collection.create","name":"a","fields":{"b":5}}"#, "invalid_value", "fields.b"), (#"{"op":"collection.create","name":"a","fields":{"b":"int","b":"int"}}"#, "duplicate_key", "fields.b"),
+        (#"{"op":"collection.create","name":"a","access":"enforced"}"#, "unsupported", "access"), (#"{"op":"collection.create","name":"a","access":true}"#, "invalid_value", "access"),
+        (#"{"op":"collection.describe"}"#, "missing_field", "name"), (#"{"op":"collection.drop","name":"a","collection":"a"}"#, "invalid_value", "collection"), (#"{"op":"collection.drop","names":["a"]}"#, "unknown_field", "names"),
+        // upsert
+        (#"{"op":"upsert","records":[]}"#, "missing_field", "collection"), (#"{"op":"upsert","collection":"kb"}"#, "missing_field", "records"), (#"{"op":"upsert","collection":5}"#, "invalid_value", "collection"),
+        (#"{"op":"upsert","collection":"kb","records":[],"documents":[]}"#, "invalid_value", "documents"), (#"{"op":"upsert","collection":"kb","records":{}}"#, "invalid_value", "records"),
+        (#"{"op":"upsert","collection":"kb","record":{}}"#, "unknown_field", "record"), (#"{"op":"upsert","collection":"kb","records":[1]}"#, "invalid_value", "records[0]"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a"},{}]}"#, "missing_field", "records[1].id"), (#"{"op":"upsert","collection":"kb","records":[{"id":7}]}"#, "invalid_value", "records[0].id"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a"},{"id":"b","id":"b"}]}"#, "duplicate_key", "records[1].id"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","chunks":[]}]}"#, "unknown_field", "records[0].chunks"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","text":null}]}"#, "invalid_value", "records[0].text"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","kind":"file"}]}"#, "invalid_value", "records[0].kind"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","if_version":-1}]}"#, "invalid_value", "records[0].if_version"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","time":{}}]}"#, "invalid_value", "records[0].time"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","fields":[]}]}"#, "invalid_value", "records[0].fields"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","fields":{"b":{}}}]}"#, "invalid_value", "records[0].fields.b"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","fields":{"b":1,"b":1}}]}"#, "duplicate_key", "records[0].fields.b"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","fields":{"b":[1]}}]}"#, "invalid_value", "records[0].fields.b[0]"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","fields":{"b":9223372036854775808}}]}"#, "invalid_value", "records[0].fields.b"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","vector":{}}]}"#, "invalid_value", "records[0].vector"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","vector":[1,"2"]}]}"#, "invalid_value", "records[0].vector"),
+        (#"{"op":"upsert","collection":"kb","records":[{"id":"a","vector":"****"}]}"#, "invalid_value", "records[0].vector"), (#"{"op":"upsert","collection":"kb","records":[{"id":"a","vectors":{"x":"AA=="}}]}"#, "invalid_value", "records[0].vectors.x"),
+        (#"{"op":"upsert","collection":"kb","documents":[{"id":"a","text":"b"}]}"#, "unknown_field", "documents[0].text"), (#"{"op":"upsert","collection":"kb","documents":[{"id":"a","chunks":{}}]}"#, "invalid_value", "documents[0].chunks"),
+        (#"{"op":"upsert","collection":"kb","documents":[{"id":"a","chunks":["b"]}]}"#, "invalid_value", "documents[0].chunks[0]"),
+        (#"{"op":"upsert","collection":"kb","documents":[{"id":"a","chunks":[{},{"text":5}]}]}"#, "invalid_value", "documents[0].chunks[1].text"),
+        (#"{"op":"upsert","collection":"kb","documents":[{"id":"a","chunks":[{"text":"a","text":"a"}]}]}"#, "duplicate_key", "documents[0].chunks[0].text"),
+        (#"{"op":"upsert","collection":"kb","documents":[{"id":"a","chunks":[{"title":"b"}]}]}"#, "unknown_field", "documents[0].chunks[0].title"),
+        // delete, get, read, count
+        (#"{"op":"delete","ids":["a"]}"#, "missing_field", "collection"), (#"{"op":"delete","collection":"kb","ids":"a"}"#, "invalid_value", "ids"), (#"{"op":"delete","collection":"kb","ids":[1]}"#, "invalid_value", "ids[0]"),
+        (#"{"op":"delete","collection":"kb","under":5}"#, "invalid_value", "under"),
+        (#"{"op":"get","collection":"kb"}"#, "missing_field", "ids"), (#"{"op":"get","ids":[]}"#, "missing_field", "collection"), (#"{"op":"get","collection":"kb","ids":["a",null]}"#, "invalid_value", "ids[1]"),
+        (#"{"op":"get","collection":"kb","ids":[],"with":["score"]}"#, "invalid_value", "with"), (#"{"op":"get","collection":"kb","ids":[],"with":"text"}"#, "invalid_value", "with"),
+        (#"{"op":"read","collection":"kb"}"#, "missing_field", "document"), (#"{"op":"read","document":"a"}"#, "missing_field", "collection"), (#"{"op":"read","collection":"kb","document":"a","limit":0}"#, "invalid_value", "limit"),
+        (#"{"op":"read","collection":"kb","document":"a","limit":1001}"#, "invalid_value", "limit"), (#"{"op":"read","collection":"kb","document":"a","from_chunk":-1}"#, "invalid_value", "from_chunk"),
+        (#"{"op":"read","collection":"kb","document":"a","to_chunk":10001}"#, "invalid_value", "to_chunk"), (#"{"op":"count"}"#, "missing_field", "collection"), (#"{"op":"count","collection":"kb","ids":[]}"#, "unknown_field", "ids"),
+        // search
+        (#"{"op":"search","vector":[1]}"#, "missing_field", "collection"), (#"{"op":"search","collection":"kb"}"#, "missing_field", "vector"), (#"{"op":"search","collection":"kb","vector":"x"}"#, "invalid_value", "vector"),
+        (#"{"op":"search","collection":"kb","vector":[1],"k":0}"#, "invalid_value", "k"), (#"{"op":"search","collection":"kb","vector":[1],"k":1025}"#, "invalid_value", "k"), (#"{"op":"search","collection":"kb","vector":[1],"k":10.0}"#, "invalid_value", "k"),
+        (#"{"op":"search","collection":"kb","vector":[1],"min_score":"0"}"#, "invalid_value", "min_score"), (#"{"op":"search","collection":"kb","vector":[1],"min_score":1e39}"#, "invalid_value", "min_score"),
+        (#"{"op":"search","collection":"kb","vector":[1],"with":["text","texts"]}"#, "invalid_value", "with"), (#"{"op":"search","collection":"kb","vector":[1],"exact":1}"#, "invalid_value", "exact"),
+        (#"{"op":"search","collection":"kb","vector":[1],"recall":0}"#, "invalid_value", "recall"), (#"{"op":"search","collection":"kb","vector":[1],"recall":1.01}"#, "invalid_value", "recall"),
+        (#"{"op":"search","collection":"kb","vector":[1],"space":5}"#, "invalid_value", "space"), (#"{"op":"search","collection":"kb","vector":[1],"text":"x"}"#, "unknown_field", "text"),
+        (#"{"op":"search","collection":"kb","vector":[1],"searches":[{"vector":[1]}]}"#, "invalid_value", "searches"), (#"{"op":"search","collection":"kb","searches":[{"vector":[1]}],"vector":[1]}"#, "invalid_value", "vector"),
+        (#"{"op":"search","collection":"kb","searches":[]}"#, "invalid_value", "searches"), (#"{"op":"search","collection":"kb","searches":{}}"#, "invalid_value", "searches"),
+        (#"{"op":"search","collection":"kb","searches":[{"vector":[1]},{}]}"#, "missing_field", "searches[1].vector"), (#"{"op":"search","collection":"kb","searches":[{"vector":[1],"k":5}]}"#, "unknown_field", "searches[0].k"),
+        (#"{"op":"search","collection":"kb","searches":[{"vector":[1],"vector":[1]}]}"#, "duplicate_key", "searches[0].vector"), (#"{"op":"search","collection":"kb","searches":[{"vector":[1]},{"vector":[1e39]}]}"#, "invalid_value", "searches[1].vector"),
+    ]
+
+    @Test(arguments: wrong)
+    func `what is wrong is named`(line: String, code: String, field: String) throws {
+        let error = try #require(refusal(line)?.error)
+        #expect(error.code == code && error.field == field, "\(error)")
+        #expect(error.retry == "after_fix" && !error.message.isEmpty)
+    }
+
+    @Test func `an unknown operation is told which there are`() throws {
+        let error = try #require(refusal(#"{"op":"find"}"#)?.error)
+        for known in ["search", "upsert", "collection.create"] { #expect(error.message.contains(known)) }
+    }
+
+    // MARK: What is left out
+
+    @Test func `what is left out has its default`() throws {
+        guard case .search(let search) = try request(#"{"op":"search","collection":"kb","vector":[1,2]}"#).operation else { throw OtherOperation() }
+        #expect(search.input.k == 10 && search.input.space == nil && search.input.minScore == nil && !search.isBatch)
+        #expect(search.with == [.text, .title, .heading])
+        guard case .read(let read) = try request(#"{"op":"read","collection":"kb","document":"a"}"#).operation else { throw OtherOperation() }
+        #expect(read.fromChunk == 0 && read.toChunk == nil && read.limit == 100)
+        guard case .get(let get) = try request(#"{"op":"get","collection":"kb","ids":[]}"#).operation else { throw OtherOperation() }
+        #expect(get.with == [.text, .title, .url, .mime, .fields, .heading, .parent, .time] && get.ids.isEmpty)
+        let bare = try request(#"{"op":"ping"}"#)
+        #expect(bare.deadlineMilliseconds == nil && bare.minSequence == nil)
+    }
+
+    @Test func `members come in any order, and names may be escaped`() throws {
+        let one = try request(#"{"vector":[1,2],"k":3,"collection":"kb","op":"search","min_seq":4,"id":5,"deadline_ms":6}"#)
+        #expect(one.id == .integer(5) && one.minSequence == 4 && one.deadlineMilliseconds == 6)
+        guard case .search(let search) = try request(#"{"\u006fp":"se\u0061rch","v\u0065ctor":[1],"collection":"\u006bb"}"#).operation else { throw OtherOperation() }
+        #expect(search.collection == "kb" && search.input.floats == [1])
+    }
+
+    @Test func `under is one id or a list of them`() throws {
+        guard case .count(let one) = try request(#"{"op":"count","collection":"kb","under":"a"}"#).operation else { throw OtherOperation() }
+        guard case .count(let two) = try request(#"{"op":"count","collection":"kb","under":["a","b"]}"#).operation else { throw OtherOperation() }
+        #expect(one.under == ["a"] && two.under == ["a", "b"])
+    }
+
+    @Test func `a plain record has a chunk where it says anything of one`() throws {
+        guard case .upsert(let input) = try request(#"{"op":"upsert","collection":"kb","records":[{"id":"a"},{"id":"b","text":""},{"id":"c","vectors":{}},{"id":"d","fields":{"x":null,"y":1}}]}"#).operation else { throw OtherOperation() }
+        #expect(input.documents.map(\.chunks.count) == [0, 1, 1, 0])
+        #expect(input.documents[3].fields.map(\.name) == ["y"], "null is a field that is left out")
+    }
+
+    // MARK: Limits
+
+    @Test func `lists go to their limit and no further`() throws {
+        func list(_ element: String, _ count: Int) -> String { "[" + Array(repeating: element, count: count).joined(separator: ",") + "]" }
+        func upsert(_ records: String) -> String { #"{"op":"upsert","collection":"kb","records":\#(records)}"# }
+        func document(_ chunks: Int) -> String { #"{"op":"upsert","collection":"kb","documents":[{"id":"a","chunks":\#(list("{}", chunks))}]}"# }
+        func keywords(_ count: Int) -> String { upsert(#"[{"id":"a","fields":{"b":\#(list("\"c\"", count))}}]"#) }
+        let limits: [(name: String, max: Int, field: String, line: (Int) -> String)] = [
+            ("batch", Limits.batchMax, "records", { upsert(list(#"{"id":"a"}"#, $0)) }),
+            ("chunks", Limits.chunksPerDocumentMax, "documents[0].chunks", document),
+            ("keywords", Limits.keywordsPerFieldMax, "records[0].fields.b", keywords),
+            ("ids of get", WireLimits.idsMax, "ids", { #"{"op":"get","collection":"kb","ids":\#(list("\"a\"", $0))}"# }),
+            ("ids of delete", WireLimits.idsMax, "ids", { #"{"op":"delete","collection":"kb","ids":\#(list("\"a\"", $0))}"# }),
+            ("under", WireLimits.idsMax, "under", { #"{"op":"count","collection":"kb","under":\#(list("\"a\"", $0))}"# }),
+            ("searches", Limits.searchesMax, "searches", { #"{"op":"search","collection":"kb","searches":\#(list(#"{"vector":[1]}"#, $0))}"# }),
+        ]
+        for (name, max, field, line) in limits {
+            #expect(refusal(line(max)) == nil, "\(name)")
+            let error = try #require(refusal(line(max + 1))?.error, "\(name)")
+            #expect(error.code == "limit_exceeded" && error.field == field, "\(name): \(error)")
+        }
+        #expect(refusal(#"{"op":"get","collection":"kb","ids":[],"with":\#(list("\"text\"", 9))}"#) == nil)
+        #expect(refusal(#"{"op":"get","collection":"kb","ids":[],"with":\#(list("\"text\"", 10))}"#)?.error.code == "limit_exceeded")
+    }
+
+    @Test func `numbers go to their limit and no further`() throws {
+        for (name, range) in [("deadline_ms", 1...600_000), ("k", 1...1024)] {
+            for value in [range.lowerBound, range.upperBound] { #expect(refusal(#"{"op":"search","collection":"kb","vector":[1],"\#(name)":\#(value)}"#) == nil) }
+            for value in [range.lowerBound - 1, range.upperBound + 1, Int.min, Int.max] {
+                #expect(refusal(#"{"op":"search","collection":"kb","vector":[1],"\#(name)":\#(value)}"#)?.error.field == name)
+            }
+        }
+        #expect(try request(#"{"op":"ping","min_seq":9223372036854775807}"#).minSequence == UInt64(Int64.max))
+    }
+
+    @Test func `nesting counts from the request's own brace`() throws {
+        // {"filter": is one level, each $not another, the condition on a field the last: filters end at their own limit first.
+        func line(_ depth: Int) -> String { #"{"id":7,"op":"count","collection":"kb","filter":\#(String(repeating: "[", count: depth))\#(String(repeating: "]", count: depth))}"# }
+        #expect(refusal(line(31))?.error.code == "invalid_value")
+        let refused = try #require(refusal(line(32)))
+        #expect(refused.error.code == "bad_json" && refused.id == .none)
+    }
+}
+
+private struct OtherOperation: Error {}
