@@ -213,10 +213,17 @@ private final class OpenLogFile {
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
 
-    /// Writes zeros so that the file reaches at least to `end`, and if it grows at all, by at least a step.
+    /// Writes zeros so that the file reaches at least to `end`, and if it grows at all, by a step. A disk too full for
+    /// a whole step gives what is needed, so that it is full for good when it is first called so.
     func zeroAhead(to end: Int, step: Int) throws(DiskError) {
         guard end > zeroedEnd else { return }
-        let target = max(end, zeroedEnd + step)
+        do { try zero(to: max(end, zeroedEnd + step)) } catch {
+            guard error.isFull else { throw error }
+            try zero(to: end)
+        }
+    }
+
+    private func zero(to target: Int) throws(DiskError) {
         while zeroedEnd < target {
             let count = min(Self.zeros.count, target - zeroedEnd)
             // Sound: bytes have no invalid pattern.
