@@ -71,13 +71,13 @@ let package = Package(
 
         // Files of every kind to documents, chunks and vectors, and into a daemon.
         .target(
-            name: "Ingest", dependencies: ["Client", "Embedding", "Wire", "Memory", "CZlib", "CZstd"],
+            name: "Ingest", dependencies: ["Client", "Embedding", "Wire", "Engine", "Memory", "CZlib", "CZstd"],
             swiftSettings: swiftRules),
 
         // Executables: a main, its flags, its configuration.
         .executableTarget(name: "needletaild", dependencies: ["Server", arguments], swiftSettings: swiftRules),
         .executableTarget(
-            name: "needletail", dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", arguments],
+            name: "needletail", dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", "Engine", arguments],
             swiftSettings: swiftRules),
 
         .executableTarget(
@@ -93,7 +93,7 @@ let package = Package(
             name: "EmbeddingTests", dependencies: ["Embedding", nio, nioPosix, nioHTTP], exclude: ["Fixtures"],
             swiftSettings: swiftRules),
         .testTarget(
-            name: "IngestTests", dependencies: ["Ingest", "Wire", "Memory", "CZlib", "CZstd"], swiftSettings: swiftRules),
+            name: "IngestTests", dependencies: ["Ingest", "Wire", "Engine", "Memory", "CZlib", "CZstd"], swiftSettings: swiftRules),
         .testTarget(name: "CommandTests", dependencies: ["needletail", "needletaild", "Wire", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Engine", "Index", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.

@@ -1,5 +1,6 @@
 // needletail load: files of every kind into a collection.
 #if canImport(Glibc)
+import Engine
 import Glibc
 #else
 import Darwin
@@ -114,7 +115,7 @@ struct Load: AsyncParsableCommand {
     // MARK: The collection
 
     /// The declared fields of the collection, which is created first where that was asked for.
-    private func prepareCollection(_ client: Client, _ embedder: (any Embedder)?) async throws -> [String: FieldKind] {
+    private func prepareCollection(_ client: Client, _ embedder: (any Embedder)?) async throws -> [String: FieldType] {
         var answer = try await client.send("collection.describe") { $0.string("name", collection) }
         if let failure = answer.failure {
             guard create, failure.code == "unknown_collection" else { throw failure }
@@ -125,7 +126,7 @@ struct Load: AsyncParsableCommand {
             if !connection.json { printError("created \(collection): \(dimension) dimensions, \(shape.metric)") }
             answer = try await client.ask("collection.describe") { $0.string("name", collection) }
         }
-        return (answer.root["collection"]?["fields"]?.object ?? [:]).compactMapValues { $0.string.flatMap(FieldKind.init(rawValue:)) }
+        return (answer.root["collection"]?["fields"]?.object ?? [:]).compactMapValues { $0.string.flatMap(FieldType.init(rawValue:)) }
     }
 
     private func newDimension(_ embedder: (any Embedder)?) async throws -> Int {
@@ -143,7 +144,7 @@ struct Load: AsyncParsableCommand {
 
     // MARK: The source
 
-    private func sourceOptions(_ declared: [String: FieldKind]) -> SourceOptions {
+    private func sourceOptions(_ declared: [String: FieldType]) -> SourceOptions {
         var tree = TreeOptions { StaticModel.builtIn.tokenCount($0) }
         tree.fields = declared
         tree.idPrefix = idPrefix

@@ -1,6 +1,7 @@
 // Folders of Markdown, text and chat: what becomes a document, and what is said of the rest.
 @testable import Ingest
 import Foundation
+import Engine
 import Testing
 import Wire
 

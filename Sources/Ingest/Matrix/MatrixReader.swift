@@ -39,7 +39,7 @@ package struct MatrixReader: ~Copyable, Sendable {
         guard let bytes = try nextRowBytes() else { return nil }
         if element == .int32, let fault = Self.inexactInteger(source.taken) { return .invalid(fault) }
         let numbers = decodeMatrixRow(source.taken.extracting(last: bytes), as: element, dimension: dimension)
-        guard let column = firstNotFinite(numbers) else { return .vector(numbers) }
+        guard let column = numbers.firstIndex(where: { !$0.isFinite }) else { return .vector(numbers) }
         return .invalid("number \(column) of the vector is not a finite float32")
     }
 

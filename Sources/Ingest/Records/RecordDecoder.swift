@@ -227,14 +227,9 @@ extension JSONValue {
     }
 
     private func vector() throws(RowError) -> [Float] {
-        if let base64 = stringBytes {
-            let floats = try Base64Floats.decode(base64)
-            guard let position = firstNotFinite(floats) else { return floats }
-            throw RowError("number \(position) is not finite")
-        }
         var floats: [Float] = []
         do {
-            try appendFloats(to: &floats)
+            try appendVector(to: &floats)
         } catch {
             throw RowError(error.description)
         }

@@ -1,11 +1,8 @@
 // Text from front matter as a value of the type that the collection declares for it.
+import Engine
 import Wire
 
-/// The types of declared fields, by their names in a collection's declaration.
-package enum FieldKind: String, CaseIterable, Sendable {
-    case keyword, int, float, bool, time
-    case keywords = "keyword[]"
-
+extension FieldType {
     /// The value, or what was expected instead: a field left out in silence would make filters lie.
     func value(_ written: FrontMatter.Value) throws(RowError) -> OutgoingValue {
         switch (self, written) {

@@ -1,6 +1,5 @@
 // Single JSON values into Swift ones, each refusal naming the field.
 import Engine
-import Index
 import Memory
 
 extension JSONValue {
@@ -66,32 +65,8 @@ extension JSONValue {
     /// Appends a vector, given as numbers or as base64 of little-endian float32; returns where it lies.
     func decodeVector(_ field: String, to floats: inout [Float]) throws(WireError) -> Range<Int> {
         let start = floats.count
-        if let text = stringBytes {
-            try decodeBase64(text, field, to: &floats)
-        } else {
-            do { try appendFloats(to: &floats) } catch { throw WireError(code: "invalid_value", message: error.description, field: field) }
-        }
+        do { try appendVector(to: &floats) } catch { throw WireError(code: "invalid_value", message: error.description, field: field) }
         return start..<floats.count
-    }
-
-    private func decodeBase64(_ text: RawSpan, _ field: String, to floats: inout [Float]) throws(WireError) {
-        var padding = 0
-        while padding < 2, padding < text.byteCount, text.byte(at: text.byteCount - 1 - padding) == UInt8(ascii: "=") { padding += 1 }
-        let bytes = text.byteCount / 4 * 3 - padding
-        guard text.byteCount % 4 == 0, bytes >= 0, bytes % 4 == 0 else {
-            throw .invalid(field, "base64 of whole little-endian float32 numbers, padded with '='")
-        }
-        var numbers = [Float](repeating: 0, count: bytes / 4)
-        let isFinite: Bool
-        do {
-            var target = numbers.mutableSpan
-            isFinite = try Kernels.best.decodeBase64(text, count: bytes / 4, into: &target)
-        } catch {
-            if case .badByte(let offset) = error { throw .invalid(field, "base64; character \(offset) is not") }
-            throw .invalid(field, "base64 of whole little-endian float32 numbers, padded with '='")
-        }
-        guard isFinite else { throw .invalid(field, "finite numbers") }
-        floats += numbers
     }
 
     func decodeParts(_ field: String) throws(WireError) -> Parts {
