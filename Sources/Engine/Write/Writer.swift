@@ -27,6 +27,15 @@ struct Writer: Sendable {
         }
     }
 
+    /// Whether no change can be judged before this one is in force: a document for a collection that is about to go
+    /// would be logged behind the drop, where no replay could apply it.
+    static func isNeededInForce(_ change: PendingChange) -> Bool {
+        switch change {
+        case .createCollection, .dropCollection: true
+        case .upsert, .delete: false
+        }
+    }
+
     func prepare(_ change: PendingChange) throws(EngineError) -> Prepared {
         switch change {
         case .createCollection(let schema): return try prepareCreate(schema)
