@@ -86,6 +86,9 @@ struct Writer: Sendable {
         let state = try collection(input.collection)
         let doomed = try state.nodes(toDelete: input)
         guard !doomed.isEmpty else { return .nothing(WriteCounts()) }
+        guard 8 + 4 * doomed.population <= Limits.recordBytesMax else {
+            throw EngineError(.limitExceeded, "\(doomed.population) nodes are too many for one delete: narrow it down", field: input.filter == nil ? "under" : "filter")
+        }
         var record = ByteWriter(capacity: 8 + 4 * doomed.population)
         record.write(state.number)
         record.write(UInt32(doomed.population))
