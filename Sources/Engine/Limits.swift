@@ -1,5 +1,7 @@
 // Every bound of the database in one place; what is beyond them is one clear error.
 
+import Storage
+
 /// The limits in force. `server.info` reports them.
 package enum Limits {
     package static let idBytesMax = 512
@@ -25,6 +27,8 @@ package enum Limits {
     package static let squaredLengthMax = 0x1p125
     /// Below this length a direction drowns in float32's smallest numbers, and cosine has nothing to compare.
     package static let cosineLengthMin = 1e-18
+    /// A write becomes one record of the log.
+    static let recordBytesMax = LogEntry.payloadBytesMax
     /// A commit group is synced once it holds this many bytes, however many wait.
     static let groupBytesMax = 16 << 20
     static let groupRecordsMax = 4096

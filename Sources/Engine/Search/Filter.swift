@@ -26,9 +26,34 @@ package indirect enum Filter: Sendable {
     }
 }
 
+extension Filter {
+    /// Refuses what nests too deep to walk or is too long to evaluate. Parts and values count as terms alike.
+    func checkLimits() throws(EngineError) {
+        var terms = 0
+        try count(&terms, depth: 1)
+    }
+
+    private func count(_ terms: inout Int, depth: Int) throws(EngineError) {
+        guard depth <= Limits.filterDepthMax else {
+            throw EngineError(.limitExceeded, "at most \(Limits.filterDepthMax) conditions inside one another", field: "filter")
+        }
+        terms += 1
+        if case .field(_, .isIn(let values)) = self { terms += values.count }
+        guard terms <= Limits.filterTermsMax else {
+            throw EngineError(.limitExceeded, "at most \(Limits.filterTermsMax) terms a filter", field: "filter")
+        }
+        switch self {
+        case .all(let parts), .any(let parts): for part in parts { try part.count(&terms, depth: depth + 1) }
+        case .not(let part): try part.count(&terms, depth: depth + 1)
+        case .field: break
+        }
+    }
+}
+
 extension CollectionState {
     /// The documents (folders are none) that match. O(documents) a condition; about 1 ms for a million.
     func documents(matching filter: Filter) throws(EngineError) -> Bitmap {
+        try filter.checkLimits()
         var matching = try evaluate(filter)
         matching.formIntersection(liveDocuments())
         return matching

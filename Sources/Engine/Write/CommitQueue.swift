@@ -80,8 +80,7 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Splits the group where a change can only be judged with those before it in force, and behind one that all
-    /// others must be judged with.
+    /// Splits the group where a change can only be judged with those before it in force, or those behind it with it.
     private func commit(_ group: [Waiting], _ committer: inout Committer) {
         var entries: [LogEntry] = []
         var members: [Waiting] = []
@@ -92,6 +91,7 @@ final class CommitQueue: Sendable {
                 case .record(let entry):
                     entries.append(entry)
                     members.append(waiting)
+                    if Writer.isNeededInForce(waiting.change) { append(&entries, &members, &committer) }
                 case .nothing(let counts):
                     waiting.completion(.success(WriteOutcome(sequence: committer.writer.sequence, counts: counts)))
                 }

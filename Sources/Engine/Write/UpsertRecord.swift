@@ -39,6 +39,9 @@ struct UpsertEncoder {
         encoder.writer.write(UInt32(input.documents.count))
         for (index, document) in input.documents.enumerated() {
             do { try encoder.add(document, floats: input.floats) } catch { throw error.inside("\(input.listName)[\(index)]") }
+            guard encoder.writer.count <= Limits.recordBytesMax else {
+                throw EngineError(.limitExceeded, "at most \(Limits.recordBytesMax >> 20) MiB a batch: send it in parts", field: input.listName)
+            }
         }
         guard encoder.writer.count <= Log.payloadBytesMax else {
             throw EngineError(.limitExceeded, "a batch comes to at most \(Log.payloadBytesMax) bytes when stored, this one to \(encoder.writer.count): send it in parts", field: input.listName)
@@ -90,13 +93,17 @@ struct UpsertEncoder {
     }
 
     private mutating func addFields(_ fields: [(name: String, value: InputValue)]) throws(EngineError) {
-        guard fields.count <= schema.fields.count else { throw excess(of: fields) }
-        writer.write(UInt16(fields.count))
+        // Counted once each has been found to be declared and given once: a caller's list may be of any length.
+        let countOffset = writer.count
+        writer.write(UInt16(0))
+        var given: Set<Int> = []
         for (name, value) in fields {
             guard let index = schema.fieldIndex(name) else { throw Self.undeclared(name, schema) }
+            guard given.insert(index).inserted else { throw EngineError(.invalidValue, "two values for one field", field: "fields.\(name)") }
             writer.write(UInt16(index))
             write(try Self.typed(value, as: schema.fields[index].type, field: "fields.\(name)"), as: schema.fields[index].type)
         }
+        writer.overwrite(at: countOffset, with: UInt16(given.count))
     }
 
     /// What is wrong with more fields than there are.
@@ -141,7 +148,10 @@ struct UpsertEncoder {
             return .keywords(texts)
         case (.int, .integer(let number)): return .int(number)
         case (.float, .integer(let number)): return .float(Double(number))
-        case (.float, .number(let number)): return .float(number)
+        case (.float, .number(let number)):
+            // Not a number is neither below nor above any bound, and would lie in every range.
+            guard number.isFinite else { throw EngineError(.invalidValue, "must be finite", field: field) }
+            return .float(number)
         case (.bool, .bool(let flag)): return .bool(flag)
         case (.time, _): return .int(try time(value, field: field))
         default: throw EngineError(.invalidValue, "must be \(type.article), the field's declared type", field: field)
@@ -181,8 +191,9 @@ struct UpsertEncoder {
         writer.write((chunk.text != nil ? UpsertRecord.ChunkPart.text : 0) | (chunk.heading != nil ? UpsertRecord.ChunkPart.heading : 0))
         try write(chunk.text, bytesMax: Limits.textBytesMax, field: "text")
         try write(chunk.heading, bytesMax: Limits.titleBytesMax, field: "heading")
-        guard chunk.vectors.count <= schema.spaces.count else { throw excess(of: chunk.vectors) }
-        writer.write(UInt8(chunk.vectors.count))
+        // Counted behind the check that each is of a space of its own, as fields are.
+        let countOffset = writer.count
+        writer.write(UInt8(0))
         var used: Set<Int> = []
         for vector in chunk.vectors {
             let (index, field) = try space(vector)
@@ -193,6 +204,7 @@ struct UpsertEncoder {
             // Sound: a float is its four bytes; this machine is little-endian (checked at start).
             writer.write(unsafe numbers.bytes)
         }
+        writer.overwrite(at: countOffset, with: UInt8(used.count))
     }
 
     /// What is wrong with more vectors than there are spaces.

@@ -27,10 +27,13 @@ struct Writer: Sendable {
         }
     }
 
-    /// Whether what follows this change would name a collection that is gone. A record for one could not be applied,
-    /// neither now nor at any later start.
-    static func endsCollection(_ write: PendingChange) -> Bool {
-        if case .dropCollection = write { true } else { false }
+    /// Whether no change can be judged before this one is in force: a document for a collection that is about to go
+    /// would be logged behind the drop, where no replay could apply it.
+    static func isNeededInForce(_ change: PendingChange) -> Bool {
+        switch change {
+        case .createCollection, .dropCollection: true
+        case .upsert, .delete: false
+        }
     }
 
     func prepare(_ change: PendingChange) throws(EngineError) -> Prepared {
@@ -83,8 +86,8 @@ struct Writer: Sendable {
         let state = try collection(input.collection)
         let doomed = try state.nodes(toDelete: input)
         guard !doomed.isEmpty else { return .nothing(WriteCounts()) }
-        guard 8 + 4 * doomed.population <= Log.payloadBytesMax else {
-            throw EngineError(.limitExceeded, "at most \((Log.payloadBytesMax - 8) / 4) documents can be deleted at once: narrow the filter and delete in parts")
+        guard 8 + 4 * doomed.population <= Limits.recordBytesMax else {
+            throw EngineError(.limitExceeded, "\(doomed.population) nodes are too many for one delete: narrow it down", field: input.filter == nil ? "under" : "filter")
         }
         var record = ByteWriter(capacity: 8 + 4 * doomed.population)
         record.write(state.number)

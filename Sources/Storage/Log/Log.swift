@@ -7,6 +7,9 @@ package struct LogEntry: Sendable {
     package var type: UInt8
     package var payload: [UInt8]
 
+    /// What one record holds at most.
+    package static let payloadBytesMax = LogFormat.payloadBytesMax
+
     package init(type: UInt8, payload: [UInt8]) {
         precondition(type != 0 && type != LogRecordHeader.markType, "record types 0 and 255 are the log's own")
         self.type = type
