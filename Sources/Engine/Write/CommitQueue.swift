@@ -96,7 +96,6 @@ final class CommitQueue: Sendable {
                     waiting.completion(.success(WriteOutcome(sequence: committer.writer.sequence, counts: counts)))
                 }
             } catch { waiting.completion(.failure(error)) }
-            if Writer.endsCollection(waiting.change) { append(&entries, &members, &committer) }
         }
         append(&entries, &members, &committer)
         state.withLock { $0.hasLeader = false }

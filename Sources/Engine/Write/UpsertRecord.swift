@@ -1,7 +1,6 @@
 // The log's upsert record: documents as bytes, checked once against the schema, applied by reading them back.
 import Index
 import Memory
-import Storage
 
 // Layout (all integers little-endian; str = u32 length + UTF-8):
 //
@@ -42,9 +41,6 @@ struct UpsertEncoder {
             guard encoder.writer.count <= Limits.recordBytesMax else {
                 throw EngineError(.limitExceeded, "at most \(Limits.recordBytesMax >> 20) MiB a batch: send it in parts", field: input.listName)
             }
-        }
-        guard encoder.writer.count <= Log.payloadBytesMax else {
-            throw EngineError(.limitExceeded, "a batch comes to at most \(Log.payloadBytesMax) bytes when stored, this one to \(encoder.writer.count): send it in parts", field: input.listName)
         }
         return encoder.writer.finish()
     }
@@ -104,12 +100,6 @@ struct UpsertEncoder {
             write(try Self.typed(value, as: schema.fields[index].type, field: "fields.\(name)"), as: schema.fields[index].type)
         }
         writer.overwrite(at: countOffset, with: UInt16(given.count))
-    }
-
-    /// What is wrong with more fields than there are.
-    private func excess(of fields: [(name: String, value: InputValue)]) -> EngineError {
-        if let stranger = fields.first(where: { schema.fieldIndex($0.name) == nil }) { return Self.undeclared(stranger.name, schema) }
-        return EngineError(.invalidValue, "a field is given twice", field: "fields")
     }
 
     static func undeclared(_ name: String, _ schema: CollectionSchema) -> EngineError {
@@ -205,12 +195,6 @@ struct UpsertEncoder {
             writer.write(unsafe numbers.bytes)
         }
         writer.overwrite(at: countOffset, with: UInt8(used.count))
-    }
-
-    /// What is wrong with more vectors than there are spaces.
-    private func excess(of vectors: [VectorInput]) -> EngineError {
-        do throws(EngineError) { for vector in vectors { _ = try space(vector) } } catch { return error }
-        return EngineError(.invalidValue, "two vectors for one space", field: "vectors")
     }
 
     private func space(_ vector: VectorInput) throws(EngineError) -> (index: Int, field: String) {

@@ -45,9 +45,6 @@ package enum LogError: Error, Sendable, CustomStringConvertible {
 /// - `append` returns after one sync for the whole group; what it returned for is replayed by every later open.
 /// - An old file is never written to again: the first append after an open starts a new file with a new salt.
 package final class Log {
-    /// The longest payload a record can have.
-    package static let payloadBytesMax = LogFormat.payloadBytesMax
-
     private let disk: any Disk
     private let sizes: LogFileSizes
     private let randomness: () -> UInt64
