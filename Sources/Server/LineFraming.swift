@@ -24,13 +24,14 @@ final class LineFraming: ChannelInboundHandler {
         var bytes = unwrapInboundIn(data)
         var lines: [ByteBuffer] = []
         while let length = bytes.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - bytes.readerIndex }) {
+            guard (begun?.readableBytes ?? 0) + length <= WireLimits.lineBytesMax else { return refuseLine(after: lines) }
             guard let part = bytes.readSlice(length: length) else { preconditionFailure("the newline was found behind these bytes") }
             bytes.moveReaderIndex(forwardBy: 1)
             lines.append(finishLine(with: part))
         }
-        if !lines.isEmpty { session.received(lines) }
         if bytes.readableBytes > 0 { begin(bytes, context) }
-        if let begun, begun.readableBytes > WireLimits.lineBytesMax { refuseLine(context) }
+        if let begun, begun.readableBytes > WireLimits.lineBytesMax { return refuseLine(after: lines) }
+        if !lines.isEmpty { session.received(lines) }
     }
 
     private func finishLine(with part: ByteBuffer) -> ByteBuffer {
@@ -54,7 +55,9 @@ final class LineFraming: ChannelInboundHandler {
         begun?.writeImmutableBuffer(rest)
     }
 
-    private func refuseLine(_ context: ChannelHandlerContext) {
+    /// What stands before the line in the same read is answered all the same.
+    private func refuseLine(after lines: [ByteBuffer]) {
+        if !lines.isEmpty { session.received(lines) }
         stopListening()
         session.refuse(.lineTooLong(WireLimits.lineBytesMax))
     }
