@@ -36,9 +36,19 @@ final class Session: Sendable {
         var isClosed = false
 
         var waitingLines: Int { lines.count - firstLine }
+        /// Answers that the peer has not taken, gathered here or given to the channel.
+        var untakenBytes: Int { unreadBytes + output.readableBytes }
+        /// Lines wait until the peer has read: those that one read brings are many, and what they ask for may be large.
+        var isOutputFull: Bool { untakenBytes > ServerLimits.unreadBytesMax }
         var isOverloaded: Bool {
-            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax
-                || unreadBytes + output.readableBytes > ServerLimits.unreadBytesMax
+            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax || isOutputFull
+        }
+
+        /// Whether lines that waited for the peer to read may go on; the turn is then the caller's to schedule.
+        mutating func takesTurn() -> Bool {
+            guard !hasTurn, waitingLines > 0, !isClosed, untakenBytes <= ServerLimits.unreadBytesMax / 2 else { return false }
+            hasTurn = true
+            return true
         }
 
         mutating func popLine() -> Line? {
@@ -114,10 +124,11 @@ final class Session: Sendable {
         scheduleTurn()
     }
 
-    /// The next line, or nil where there is none: the turn ends in the same moment, so none is forgotten.
+    /// The next line, or nil where there is none or the peer must read first: the turn ends in the same moment, so none
+    /// is forgotten.
     private func nextLine() -> Line? {
         state.withLock { state in
-            let line = state.isClosed ? nil : state.popLine()
+            let line = state.isClosed || state.isOutputFull ? nil : state.popLine()
             if line == nil { state.hasTurn = false }
             return line
         }
@@ -213,7 +224,7 @@ final class Session: Sendable {
     private func resumeIfIdle(_ state: inout State) -> Bool {
         guard state.isReadingPaused, !state.isClosed, state.requestsInFlight <= WireLimits.requestsInFlightMax / 2,
             state.bytesInFlight <= WireLimits.bytesInFlightMax / 2,
-            state.unreadBytes + state.output.readableBytes <= ServerLimits.unreadBytesMax / 2
+            state.untakenBytes <= ServerLimits.unreadBytesMax / 2
         else { return false }
         state.isReadingPaused = false
         return true
@@ -248,12 +259,13 @@ final class Session: Sendable {
     }
 
     private func taken(_ byteCount: Int) {
-        let resume = state.withLock { state in
+        let (resume, needsTurn) = state.withLock { state in
             state.unreadBytes -= byteCount
             state.unreadChanged = .now()
-            return resumeIfIdle(&state)
+            return (resumeIfIdle(&state), state.takesTurn())
         }
         if resume { setReading(true) }
+        if needsTurn { scheduleTurn() }
     }
 
     /// Ends a connection whose peer asks but does not read.
