@@ -70,12 +70,14 @@ final class LineFraming: ChannelInboundHandler {
 
     /// Ends connections that hold a place with a line that never ends.
     private func watchLine(_ context: ChannelHandlerContext) {
-        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(ServerLimits.lineTimeSeconds))) { [self] in
+        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(session.patienceSeconds))) { [self] in
             guard let begun else { return }
+            // Held back by us, it could not go on: its time begins anew.
+            if session.isReadingPaused { beganAt = .now() }
             let seconds = Int((NIODeadline.now() - beganAt).nanoseconds / 1_000_000_000)
             if begun.readableBytes < seconds * ServerLimits.lineBytesPerSecondMin {
                 stopListening()
-                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(ServerLimits.lineTimeSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
+                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(session.patienceSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
             } else {
                 watchLine(context)
             }

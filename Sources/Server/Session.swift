@@ -13,6 +13,8 @@ final class Session: Sendable {
     private let channel: any Channel
     private let workers: Workers
     private let handler: RequestHandler
+    /// How long a line may stay unfinished, and answers unread.
+    let patienceSeconds: Int
 
     private struct Line {
         var bytes: ByteBuffer
@@ -65,11 +67,15 @@ final class Session: Sendable {
 
     private let state = Mutex(State())
 
-    init(channel: any Channel, workers: Workers, handler: RequestHandler) {
+    init(channel: any Channel, workers: Workers, handler: RequestHandler, patienceSeconds: Int) {
         self.channel = channel
         self.workers = workers
         self.handler = handler
+        self.patienceSeconds = patienceSeconds
     }
+
+    /// Whether the peer is held back: what it has begun to send cannot arrive.
+    var isReadingPaused: Bool { state.withLock { $0.isReadingPaused } }
 
     // MARK: Lines in
 
@@ -270,9 +276,9 @@ final class Session: Sendable {
 
     /// Ends a connection whose peer asks but does not read.
     private func watchUnread() {
-        channel.eventLoop.scheduleTask(in: .seconds(Int64(ServerLimits.unreadStillSeconds))) {
+        channel.eventLoop.scheduleTask(in: .seconds(Int64(patienceSeconds))) {
             let (isWaiting, isStill) = self.state.withLock { state in
-                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(ServerLimits.unreadStillSeconds))
+                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(self.patienceSeconds))
                 return (state.unreadBytes > 0 && !state.isClosed, still)
             }
             guard isWaiting else { return }
