@@ -160,17 +160,25 @@ final class Session: Sendable {
             send(worker, freeing: size)
             return .proceed
         }
-        if let write = request.operation.write { return store(write, request, size, worker) }
-        return answer(request, arrived: line.arrived, size, worker)
+        let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
+        guard let write = request.operation.write else { return answer(request, arrived: line.arrived, deadline: deadline, size, worker) }
+        // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
+        if let refusal = handler.refusal(of: request, deadline: deadline) {
+            worker.response.failure(request.id, refusal)
+            send(worker, freeing: size)
+            return .proceed
+        }
+        return store(write, request, size, worker)
     }
 
-    private func answer(_ request: Request, arrived: ContinuousClock.Instant, _ size: Int, _ worker: Worker) -> Next {
+    private func answer(
+        _ request: Request, arrived: ContinuousClock.Instant, deadline: ContinuousClock.Instant?, _ size: Int, _ worker: Worker
+    ) -> Next {
         let isLight = handler.isLight(request)
         if !isLight {
             flushSoon()
             passTurn()
         }
-        let deadline = request.deadlineMilliseconds.map { arrived + .milliseconds($0) }
         read(request, deadline: deadline, waitingSince: arrived, size, worker)
         if isLight { return .proceed }
         flushSoon()
