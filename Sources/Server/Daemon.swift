@@ -11,6 +11,8 @@ package struct DaemonConfiguration: Sendable {
     package var port = 7621
     /// Threads that search and write; the sockets have one of their own.
     package var workers: Int
+    /// How long a connection may leave a line unfinished, or its answers unread, before it is closed.
+    package var patienceSeconds = 10
 
     package init(dataPath: String, workers: Int) {
         self.dataPath = dataPath
@@ -81,7 +83,9 @@ package struct Daemon: Service {
 
     private func listen(_ handler: RequestHandler, _ workers: Workers) async throws -> Listener {
         do {
-            return try await Listener(host: configuration.host, port: configuration.port, handler: handler, workers: workers, logger: logger)
+            return try await Listener(
+                host: configuration.host, port: configuration.port, patienceSeconds: configuration.patienceSeconds, handler: handler,
+                workers: workers, logger: logger)
         } catch {
             throw DaemonError(description: "cannot listen on \(configuration.host):\(configuration.port): \(error)")
         }

@@ -24,6 +24,9 @@ package struct DaemonOptions: ParsableArguments {
     @Option(help: "Threads that search and write; as many as there are processors by default.")
     var workers: Int?
 
+    @Option(help: "Seconds that a connection may leave a line unfinished, or its answers unread.")
+    var patience = 10
+
     @Flag(help: "Log warnings and errors only.")
     var quiet = false
 
@@ -32,6 +35,9 @@ package struct DaemonOptions: ParsableArguments {
     package func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
         if let workers, !(1...1024).contains(workers) { throw ValidationError("--workers must be 1 to 1024") }
+        guard (1...ServerLimits.patienceSecondsMax).contains(patience) else {
+            throw ValidationError("--patience must be 1 to \(ServerLimits.patienceSecondsMax)")
+        }
     }
 
     /// Runs a daemon until SIGTERM or SIGINT. Prints the address on standard output once it accepts connections,
@@ -43,6 +49,7 @@ package struct DaemonOptions: ParsableArguments {
         var configuration = DaemonConfiguration(dataPath: data, workers: workers ?? System.coreCount)
         configuration.host = host
         configuration.port = port
+        configuration.patienceSeconds = patience
         let host = host
         let daemon = Daemon(configuration, logger: logger) { port in
             print("listening on \(host):\(port)")

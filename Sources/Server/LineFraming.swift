@@ -24,13 +24,14 @@ final class LineFraming: ChannelInboundHandler {
         var bytes = unwrapInboundIn(data)
         var lines: [ByteBuffer] = []
         while let length = bytes.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - bytes.readerIndex }) {
+            guard (begun?.readableBytes ?? 0) + length <= WireLimits.lineBytesMax else { return refuseLine(after: lines) }
             guard let part = bytes.readSlice(length: length) else { preconditionFailure("the newline was found behind these bytes") }
             bytes.moveReaderIndex(forwardBy: 1)
             lines.append(finishLine(with: part))
         }
-        if !lines.isEmpty { session.received(lines) }
         if bytes.readableBytes > 0 { begin(bytes, context) }
-        if let begun, begun.readableBytes > WireLimits.lineBytesMax { refuseLine(context) }
+        if let begun, begun.readableBytes > WireLimits.lineBytesMax { return refuseLine(after: lines) }
+        if !lines.isEmpty { session.received(lines) }
     }
 
     private func finishLine(with part: ByteBuffer) -> ByteBuffer {
@@ -54,7 +55,9 @@ final class LineFraming: ChannelInboundHandler {
         begun?.writeImmutableBuffer(rest)
     }
 
-    private func refuseLine(_ context: ChannelHandlerContext) {
+    /// What stands before the line in the same read is answered all the same.
+    private func refuseLine(after lines: [ByteBuffer]) {
+        if !lines.isEmpty { session.received(lines) }
         stopListening()
         session.refuse(.lineTooLong(WireLimits.lineBytesMax))
     }
@@ -67,12 +70,14 @@ final class LineFraming: ChannelInboundHandler {
 
     /// Ends connections that hold a place with a line that never ends.
     private func watchLine(_ context: ChannelHandlerContext) {
-        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(ServerLimits.lineTimeSeconds))) { [self] in
+        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(session.patienceSeconds))) { [self] in
             guard let begun else { return }
+            // Held back by us, it could not go on: its time begins anew.
+            if session.isReadingPaused { beganAt = .now() }
             let seconds = Int((NIODeadline.now() - beganAt).nanoseconds / 1_000_000_000)
             if begun.readableBytes < seconds * ServerLimits.lineBytesPerSecondMin {
                 stopListening()
-                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(ServerLimits.lineTimeSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
+                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(session.patienceSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
             } else {
                 watchLine(context)
             }

@@ -16,7 +16,7 @@ final class Listener: Sendable {
     let port: Int
 
     /// Binds and begins to accept. Throws NIO's error where the address is not to be had.
-    init(host: String, port: Int, handler: RequestHandler, workers: Workers, logger: Logger) async throws {
+    init(host: String, port: Int, patienceSeconds: Int, handler: RequestHandler, workers: Workers, logger: Logger) async throws {
         // One loop moves several GB/s; the processors are the workers'.
         loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         sessions = Sessions()
@@ -29,7 +29,7 @@ final class Listener: Sendable {
             .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: 1 << 20))
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
-                    let session = Session(channel: child, workers: workers, handler: handler)
+                    let session = Session(channel: child, workers: workers, handler: handler, patienceSeconds: patienceSeconds)
                     guard sessions.add(session, of: child) else {
                         logger.warning("connection refused: \(ServerLimits.connectionsMax) are open")
                         throw ChannelError.connectTimeout(.zero)

@@ -94,6 +94,13 @@ struct RequestHandler: Sendable {
 
     // MARK: Writes
 
+    /// Why a write is not to be begun, where its deadline has passed already.
+    func refusal(of request: Request, deadline: ContinuousClock.Instant?) -> WireError? {
+        guard let deadline else { return nil }
+        do throws(EngineError) { try Deadline(at: deadline).check() } catch { return WireError(error) }
+        return nil
+    }
+
     func answer(_ request: Request, with result: Result<WriteOutcome, EngineError>, into response: inout ResponseWriter) {
         switch (result, request.operation) {
         case (.failure(let error), _): response.failure(request.id, WireError(error))

@@ -2,13 +2,12 @@
 import NIOCore
 
 enum ServerLimits {
-    /// A line that has begun must be complete by then, unless it keeps coming at `lineBytesPerSecondMin`.
-    static let lineTimeSeconds = 10
+    /// A line that has begun must be complete within the patience, unless it keeps coming at this rate.
     static let lineBytesPerSecondMin = 1024
+    /// Longest patience that can be asked for.
+    static let patienceSecondsMax = 3600
     /// Answers wait to be read up to this many bytes; beyond it the connection's next requests wait too.
     static let unreadBytesMax = 8 << 20
-    /// Answers of which nothing is read for so long end the connection.
-    static let unreadStillSeconds = 10
     static let connectionsMax = 4096
     /// Lines one connection may have handled before others have their turn.
     static let linesPerTurn = 64

@@ -13,6 +13,8 @@ final class Session: Sendable {
     private let channel: any Channel
     private let workers: Workers
     private let handler: RequestHandler
+    /// How long a line may stay unfinished, and answers unread.
+    let patienceSeconds: Int
 
     private struct Line {
         var bytes: ByteBuffer
@@ -38,9 +40,19 @@ final class Session: Sendable {
         var isClosed = false
 
         var waitingLines: Int { lines.count - firstLine }
-        var isUnread: Bool { unreadBytes + output.readableBytes > ServerLimits.unreadBytesMax }
+        /// Answers that the peer has not taken, gathered here or given to the channel.
+        var untakenBytes: Int { unreadBytes + output.readableBytes }
+        /// Lines wait until the peer has read: those that one read brings are many, and what they ask for may be large.
+        var isOutputFull: Bool { untakenBytes > ServerLimits.unreadBytesMax }
         var isOverloaded: Bool {
-            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax || isUnread
+            requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax || isOutputFull
+        }
+
+        /// Whether lines that waited for the peer to read may go on; the turn is then the caller's to schedule.
+        mutating func takesTurn() -> Bool {
+            guard !hasTurn, waitingLines > 0, !isClosed, untakenBytes <= ServerLimits.unreadBytesMax / 2 else { return false }
+            hasTurn = true
+            return true
         }
 
         mutating func popLine() -> Line? {
@@ -57,11 +69,15 @@ final class Session: Sendable {
 
     private let state = Mutex(State())
 
-    init(channel: any Channel, workers: Workers, handler: RequestHandler) {
+    init(channel: any Channel, workers: Workers, handler: RequestHandler, patienceSeconds: Int) {
         self.channel = channel
         self.workers = workers
         self.handler = handler
+        self.patienceSeconds = patienceSeconds
     }
+
+    /// Whether the peer is held back: what it has begun to send cannot arrive.
+    var isReadingPaused: Bool { state.withLock { $0.isReadingPaused } }
 
     // MARK: Lines in
 
@@ -116,12 +132,11 @@ final class Session: Sendable {
         scheduleTurn()
     }
 
-    /// The next line, or nil where there is none or its answer would only pile up: the turn ends in the same
-    /// moment, so none is forgotten.
+    /// The next line, or nil where there is none or the peer must read first: the turn ends in the same moment, so none
+    /// is forgotten.
     private func nextLine() -> Line? {
         state.withLock { state in
-            state.isStalled = state.isUnread && !state.isClosed
-            let line = state.isClosed || state.isStalled ? nil : state.popLine()
+            let line = state.isClosed || state.isOutputFull ? nil : state.popLine()
             if line == nil { state.hasTurn = false }
             return line
         }
@@ -147,17 +162,25 @@ final class Session: Sendable {
             send(worker, freeing: size)
             return .proceed
         }
-        if let write = request.operation.write { return store(write, request, size, worker) }
-        return answer(request, arrived: line.arrived, size, worker)
+        let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
+        guard let write = request.operation.write else { return answer(request, arrived: line.arrived, deadline: deadline, size, worker) }
+        // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
+        if let refusal = handler.refusal(of: request, deadline: deadline) {
+            worker.response.failure(request.id, refusal)
+            send(worker, freeing: size)
+            return .proceed
+        }
+        return store(write, request, size, worker)
     }
 
-    private func answer(_ request: Request, arrived: ContinuousClock.Instant, _ size: Int, _ worker: Worker) -> Next {
+    private func answer(
+        _ request: Request, arrived: ContinuousClock.Instant, deadline: ContinuousClock.Instant?, _ size: Int, _ worker: Worker
+    ) -> Next {
         let isLight = handler.isLight(request)
         if !isLight {
             flushSoon()
             passTurn()
         }
-        let deadline = request.deadlineMilliseconds.map { arrived + .milliseconds($0) }
         read(request, deadline: deadline, waitingSince: arrived, size, worker)
         if isLight { return .proceed }
         flushSoon()
@@ -217,7 +240,7 @@ final class Session: Sendable {
     private func resumeIfIdle(_ state: inout State) -> Bool {
         guard state.isReadingPaused, !state.isClosed, state.requestsInFlight <= WireLimits.requestsInFlightMax / 2,
             state.bytesInFlight <= WireLimits.bytesInFlightMax / 2,
-            state.unreadBytes + state.output.readableBytes <= ServerLimits.unreadBytesMax / 2
+            state.untakenBytes <= ServerLimits.unreadBytesMax / 2
         else { return false }
         state.isReadingPaused = false
         return true
@@ -255,12 +278,7 @@ final class Session: Sendable {
         let (resume, needsTurn) = state.withLock { state in
             state.unreadBytes -= byteCount
             state.unreadChanged = .now()
-            let needsTurn = state.isStalled && !state.isUnread && !state.hasTurn
-            if needsTurn {
-                state.isStalled = false
-                state.hasTurn = true
-            }
-            return (resumeIfIdle(&state), needsTurn)
+            return (resumeIfIdle(&state), state.takesTurn())
         }
         if resume { setReading(true) }
         if needsTurn { scheduleTurn() }
@@ -268,9 +286,9 @@ final class Session: Sendable {
 
     /// Ends a connection whose peer asks but does not read.
     private func watchUnread() {
-        channel.eventLoop.scheduleTask(in: .seconds(Int64(ServerLimits.unreadStillSeconds))) {
+        channel.eventLoop.scheduleTask(in: .seconds(Int64(patienceSeconds))) {
             let (isWaiting, isStill) = self.state.withLock { state in
-                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(ServerLimits.unreadStillSeconds))
+                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(self.patienceSeconds))
                 return (state.unreadBytes > 0 && !state.isClosed, still)
             }
             guard isWaiting else { return }

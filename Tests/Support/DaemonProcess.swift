@@ -24,7 +24,7 @@ package final class DaemonProcess {
     package let port: Int
     private let process: Process
     private let outputs: TemporaryDirectory
-    private static let patienceSeconds = 60
+    private static let patienceSeconds = 30
 
     /// Returns once connections are accepted.
     package init(data: String, _ arguments: [String] = []) throws {

@@ -26,7 +26,7 @@ package final class LineConnection {
     private var received: [UInt8] = []
     private var lineStart = 0
     private var scratch = [UInt8](repeating: 0, count: 64 << 10)
-    private static let patienceSeconds = 60
+    private static let patienceSeconds = 30
 
     /// A small receive buffer makes for a peer that soon stops taking what it does not read.
     package init(port: Int, receiveBufferBytes: Int? = nil) throws {
