@@ -34,8 +34,6 @@ final class Session: Sendable {
         var unreadBytes = 0
         var unreadChanged = NIODeadline.now()
         var isReadingPaused = false
-        /// Lines wait although no turn is taken: their answers would pile up unread.
-        var isStalled = false
         var inputEnded = false
         var isClosed = false
 
