@@ -100,7 +100,7 @@ struct TreeTests {
         let path = repeatElement("d", count: 70).joined(separator: "/")
         _ = try scratch.write(path + "/deep.md", "x")
         let items = try items()
-        #expect(items.count == Limits.treeDepthMax + 1)
+        #expect(items.count == Ingest.Limits.treeDepthMax + 1)
         #expect(items.last?.rejection?.reason.contains("folders deep") == true)
     }
 
