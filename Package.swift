@@ -47,6 +47,7 @@ let package = Package(
         .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "IndexTests", dependencies: ["Index", "Memory", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Index", "Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,
