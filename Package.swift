@@ -88,6 +88,7 @@ let package = Package(
 
         .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Index", "Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "IndexTests", dependencies: ["Index", "Memory", "CKernels", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", nio, nioPosix, nioHTTP], exclude: ["Fixtures"],

@@ -69,7 +69,7 @@ import TestSupport
     }
 
     @Test func `a directory has one holder at a time`() throws {
-        try Self.withDirectory { path in
+        try TemporaryDirectory.with { path in
             let first = try FileSystemDisk(path: path)
             try first.lock()
             let second = try FileSystemDisk(path: path)
@@ -82,7 +82,7 @@ import TestSupport
     }
 
     @Test func `a lock ends with its holder`() throws {
-        try Self.withDirectory { path in
+        try TemporaryDirectory.with { path in
             do {
                 let first = try FileSystemDisk(path: path)
                 try first.lock()
@@ -92,7 +92,7 @@ import TestSupport
     }
 
     @Test func `a directory that is a file or has no parent is refused with its path`() throws {
-        try Self.withDirectory { path in
+        try TemporaryDirectory.with { path in
             let missing = #expect(throws: DiskError.self) { _ = try FileSystemDisk(path: path + "/a/b") }
             #expect(missing?.errno == ENOENT)
             #expect(missing?.path == path + "/a/b")
@@ -107,26 +107,8 @@ import TestSupport
     private static func withDisk(_ kind: Kind, _ body: (any Disk) throws -> Void) throws {
         switch kind {
         case .faulty: try body(FaultyDisk())
-        case .fileSystem: try withDirectory { try body(FileSystemDisk(path: $0)) }
+        case .fileSystem: try TemporaryDirectory.with { try body(FileSystemDisk(path: $0)) }
         }
-    }
-
-    private static func withDirectory(_ body: (String) throws -> Void) throws {
-        var template = Array("/tmp/needletail-test-XXXXXX".utf8CString)
-        // Sound: the array is NUL-terminated and lives through the call, which writes within it.
-        let path = unsafe template.withUnsafeMutableBufferPointer { unsafe String(cString: mkdtemp($0.baseAddress!)) }
-        defer { removeTree(path) }
-        try body(path)
-    }
-
-    private static func removeTree(_ path: String) {
-        let disk: FileSystemDisk
-        do {
-            disk = try FileSystemDisk(path: path)
-            for name in try disk.list() { try disk.remove(name) }
-        } catch { Issue.record("the test's directory cannot be emptied: \(error)") }
-        let code = unsafe rmdir(path)
-        #expect(code == 0)
     }
 
     private static func read(_ file: any DiskFile, _ count: Int, at offset: Int) throws(DiskError) -> [UInt8] {

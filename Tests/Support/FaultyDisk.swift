@@ -99,6 +99,9 @@ package final class FaultyDisk: Disk {
         FaultyDisk(state.withLock { $0.directory.unlocked() })
     }
 
+    /// The lock's holder is gone, and nothing else has changed: another process on the same machine.
+    package func unlock() { state.withLock { $0.directory.isLocked = false } }
+
     /// How many bytes of writes are not synced: where `torn` can tear.
     package var unsyncedBytes: Int { state.withLock { $0.directory.unsyncedBytes } }
     package var names: [String] { state.withLock { $0.directory.liveNames.keys.sorted() } }

@@ -10,6 +10,12 @@ package final class TemporaryDirectory: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
+    /// Lends the path of an empty directory, which is gone afterwards with everything in it.
+    package static func with(_ body: (_ path: String) throws -> Void) throws {
+        let directory = try TemporaryDirectory()
+        try withExtendedLifetime(directory) { try body(directory.path) }
+    }
+
     package func file(_ name: String) -> String { path + "/" + name }
 
     deinit {

@@ -60,8 +60,15 @@ final class CommitQueue: Sendable {
     func close() throws(LogError) {
         state.withLock { $0.isClosed = true }
         lead()
+        // Another thread may lead, with groups still to come; nothing is appended once the log is closed.
+        while !isIdle {
+            waitForLeader()
+            lead()
+        }
         try committer.withLock { committer throws(LogError) in try committer.log.close() }
     }
+
+    private var isIdle: Bool { state.withLock { $0.waiting.isEmpty && !$0.hasLeader } }
 
     private func takeGroup() -> [Waiting]? {
         state.withLock { state in

@@ -1,0 +1,118 @@
+// A database's answers held against the model's: everything that can be read, and searches at random.
+@testable import Engine
+import Index
+import TestSupport
+
+extension ModelNode {
+    /// A node as a database shows it.
+    init(_ view: NodeView, schema: CollectionSchema) {
+        id = Text(bytes: Array(copying: view.id))
+        version = view.version
+        isFolder = view.isFolder
+        parent = view.parent.map { Text($0) }
+        title = view.title.map { Text($0) }
+        url = view.url.map { Text($0) }
+        mime = view.mime.map { Text($0) }
+        time = view.time.map(Self.milliseconds)
+        for (name, value) in view.fields {
+            let type = schema.fields.first { $0.name == name }!.type  // Only declared fields are shown.
+            if case .string(let text) = value, type == .time {
+                fields[name] = .int(Self.milliseconds(text))
+            } else {
+                fields[name] = ModelValue(value, type)
+            }
+        }
+        chunks = (0..<view.chunkCount).map { ModelChunk(view.chunk($0), spaceCount: schema.spaces.count) }
+    }
+
+    /// The times in these tests are shown in one way each.
+    private static func milliseconds(_ text: String) -> Int64 {
+        switch text {
+        case "2026-10-01T10:30:00.250Z": 1_790_850_600_250
+        case "1969-12-31T23:59:59.999Z": -1
+        case "1970-01-01T00:00:00Z": 0
+        case "1970-01-01T00:00:01Z": 1000
+        default: Int64.min
+        }
+    }
+}
+
+extension ModelChunk {
+    init(_ view: ChunkView, spaceCount: Int) {
+        if let bytes = view.text { text = Text(bytes: Array(copying: bytes)) }
+        if let bytes = view.heading { heading = Text(bytes: Array(copying: bytes)) }
+        for space in 0..<spaceCount {
+            if let vector = view.vector(space: space) { vectors[space] = Array(copying: vector).map(\.bitPattern) }
+        }
+    }
+}
+
+extension Model {
+    /// The first thing in which a snapshot differs, or nil. Reads every node that ever was.
+    func difference(from snapshot: DatabaseSnapshot) throws(EngineError) -> String? {
+        if snapshot.sequence != sequence { return "sequence \(snapshot.sequence), expected \(sequence)" }
+        let names = collections.keys.sorted()
+        if snapshot.collectionNames != names { return "collections \(snapshot.collectionNames), expected \(names)" }
+        for (name, expected) in collections {
+            if let difference = expected.difference(from: try snapshot.collection(name)) { return "in \(name): \(difference)" }
+        }
+        return nil
+    }
+}
+
+extension ModelCollection {
+    func difference(from found: CollectionSnapshot) -> String? {
+        if found.schema != schema { return "schema \(found.schema)" }
+        let counts = [found.documentCount, found.folderCount, found.chunkCount]
+        if counts != [documentCount, folderCount, chunkCount] {
+            return "counts \(counts), expected \([documentCount, folderCount, chunkCount])"
+        }
+        for id in everSeen {
+            let node = found.node(id.string).map { ModelNode($0, schema: schema) }
+            if node != nodes[id] { return "node \(id) is \(String(describing: node)), expected \(String(describing: nodes[id]))" }
+        }
+        return found.node("never there") == nil ? nil : "a node that never was"
+    }
+
+    /// The first of some random questions that is answered otherwise.
+    func difference(from found: CollectionSnapshot, asking random: inout SeededRandom) throws(EngineError) -> String? {
+        for _ in 0..<3 {
+            let filter = random.oneIn(3) ? nil : RandomInput.filter(schema, depth: 2, using: &random)
+            let under = random.oneIn(3) ? RandomInput.ids(using: &random) : nil
+            let matching = matching(filter, under: under)
+            let count = try found.count(filter: filter, under: under)
+            if count != (matching.count, matching.reduce(0) { $0 + $1.chunks.count }) {
+                return "count \(count), expected \(matching.count) documents, \(String(describing: filter)) under \(String(describing: under))"
+            }
+            if let difference = try difference(from: found, filter: filter, under: under, using: &random) { return difference }
+        }
+        return nil
+    }
+
+    private func difference(
+        from found: CollectionSnapshot, filter: Filter?, under: [String]?, using random: inout SeededRandom
+    ) throws(EngineError) -> String? {
+        guard !schema.spaces.isEmpty else { return nil }
+        let space = Int.random(in: 0..<schema.spaces.count, using: &random)
+        var input = SearchInput()
+        input.space = schema.defaultSpaceIndex == space && random.oneIn(2) ? nil : schema.spaces[space].name
+        input.k = random.oneIn(3) ? 1000 : Int.random(in: 1...6, using: &random)
+        input.filter = filter
+        input.under = under
+        input.minScore = random.oneIn(4) ? Float(Int.random(in: -2...2, using: &random)) : nil
+        let queries = (0..<Int.random(in: 1...6, using: &random)).map { _ in RandomInput.vector(schema.spaces[space], using: &random) }
+        for query in queries {
+            input.vectors.append(input.floats.count..<input.floats.count + query.count)
+            input.floats += query
+        }
+        let result = try found.search(input)
+        for (query, hits) in zip(queries, result.hits) {
+            let shown = hits.map { hit in
+                ModelHit(id: Text(bytes: Array(copying: found.document(of: hit).id)), ordinal: found.chunk(of: hit).ordinal, score: hit.score)
+            }
+            let expected = search(space: space, query: query, k: input.k, filter: filter, under: under, minScore: input.minScore)
+            if shown != expected { return "search \(input) for \(query) found \(shown), expected \(expected)" }
+        }
+        return nil
+    }
+}

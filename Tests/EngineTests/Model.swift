@@ -1,0 +1,335 @@
+// What a database must do, said as plainly as possible: dictionaries, loops, and no thought of speed.
+@testable import Engine
+import Index
+
+/// A text as its bytes: two texts are one only if every byte is the same.
+struct Text: Hashable, CustomStringConvertible {
+    var bytes: [UInt8]
+
+    init(_ text: String) { bytes = Array(text.utf8) }
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    var string: String { String(decoding: bytes, as: UTF8.self) }
+    var description: String { "\(string)\(bytes.allSatisfy { $0 < 0x80 } ? "" : "\(bytes)")" }
+}
+
+/// Why a write is refused: what callers may rely on of an error.
+struct Refusal: Error, Equatable, CustomStringConvertible {
+    var code: EngineError.Code
+    var field: String?
+
+    init(_ code: EngineError.Code, _ field: String?) {
+        self.code = code
+        self.field = field
+    }
+
+    init(_ error: EngineError) { self.init(error.code, error.field) }
+
+    var description: String { "\(code.rawValue) at \(field ?? "nothing")" }
+}
+
+/// A field's value; floats by their bits, so that 0 and -0 differ.
+enum ModelValue: Hashable {
+    case keyword(Text)
+    case keywords([Text])
+    case int(Int64)
+    case float(bits: UInt64)
+    case bool(Bool)
+}
+
+struct ModelChunk: Equatable {
+    var text: Text?
+    var heading: Text?
+    /// By space; floats by their bits.
+    var vectors: [Int: [UInt32]] = [:]
+}
+
+struct ModelNode: Equatable {
+    var id: Text
+    var version: UInt64 = 0
+    var isFolder = false
+    var parent: Text?
+    var title: Text?
+    var url: Text?
+    var mime: Text?
+    var time: Int64?
+    var fields: [String: ModelValue] = [:]
+    var chunks: [ModelChunk] = []
+}
+
+struct ModelHit: Equatable, CustomStringConvertible {
+    var id: Text
+    var ordinal: Int
+    var score: Float
+
+    var description: String { "\(id)/\(ordinal) \(score)" }
+}
+
+/// A collection: the nodes that are there, and what is never forgotten of those that were.
+struct ModelCollection {
+    let schema: CollectionSchema
+    var nodes: [Text: ModelNode] = [:]
+    private(set) var arrivals: [Text: Int] = [:]
+    private var lastVersions: [Text: UInt64] = [:]
+
+    init(schema: CollectionSchema) { self.schema = schema }
+
+    /// Every id that was ever there, in the order of its first arrival.
+    var everSeen: [Text] { arrivals.sorted { $0.value < $1.value }.map(\.key) }
+
+    // MARK: Writing
+
+    mutating func upsert(_ input: UpsertInput) throws(Refusal) -> WriteCounts {
+        let documents = input.documents.map { ModelNode($0, floats: input.floats, schema: schema) }
+        for (index, document) in input.documents.enumerated() {
+            guard let expected = document.ifVersion else { continue }
+            guard nodes[Text(document.id)]?.version ?? 0 == expected else {
+                throw Refusal(.versionConflict, "\(input.listName)[\(index)].if_version")
+            }
+        }
+        try checkTree(documents, listName: input.listName)
+        var counts = WriteCounts()
+        for document in documents { store(document, &counts) }
+        return counts
+    }
+
+    /// Walks up from every document that names a parent, as the tree would be afterwards.
+    private func checkTree(_ documents: [ModelNode], listName: String) throws(Refusal) {
+        var parents = nodes.mapValues(\.parent)
+        for document in documents { parents[document.id] = document.parent }
+        for (index, document) in documents.enumerated() where document.parent != nil {
+            var node = document.id
+            var steps = 0
+            while let parent = parents[node] ?? nil {
+                if parent == document.id { throw Refusal(.invalidValue, "\(listName)[\(index)].parent") }
+                steps += 1
+                if steps == 64 { throw Refusal(.limitExceeded, "\(listName)[\(index)].parent") }
+                node = parent
+            }
+        }
+    }
+
+    private mutating func store(_ document: ModelNode, _ counts: inout WriteCounts) {
+        if let old = nodes[document.id] {
+            var same = document
+            same.version = old.version
+            if same == old {
+                counts.unchanged += 1
+                return
+            }
+            counts.replaced += 1
+        } else {
+            counts.inserted += 1
+        }
+        put(document)
+        if let parent = document.parent, nodes[parent] == nil {
+            // A parent that is not there becomes an empty folder.
+            var folder = ModelNode(id: parent)
+            folder.isFolder = true
+            put(folder)
+        }
+    }
+
+    private mutating func put(_ node: ModelNode) {
+        if arrivals[node.id] == nil { arrivals[node.id] = arrivals.count }
+        lastVersions[node.id, default: 0] += 1
+        nodes[node.id] = node
+        nodes[node.id]?.version = lastVersions[node.id]!  // Set above.
+    }
+
+    mutating func delete(_ input: DeleteInput) throws(Refusal) -> WriteCounts {
+        let doomed: Set<Text>
+        if let ids = input.ids {
+            doomed = Set(ids.map { Text($0) }.filter { nodes[$0] != nil })
+        } else if let filter = input.filter {
+            doomed = Set(nodes.values.filter { !$0.isFolder && matches($0, filter) && isUnder($0, input.under) }.map(\.id))
+        } else {
+            doomed = Set(nodes.values.filter { isUnder($0, input.under) }.map(\.id))
+        }
+        for node in nodes.values where !doomed.contains(node.id) {
+            if let parent = node.parent, doomed.contains(parent) { throw Refusal(.invalidValue, input.ids == nil ? "filter" : "ids") }
+        }
+        for id in doomed { nodes[id] = nil }
+        var counts = WriteCounts()
+        counts.deleted = doomed.count
+        return counts
+    }
+
+    // MARK: Reading
+
+    var documentCount: Int { nodes.values.count { !$0.isFolder } }
+    var folderCount: Int { nodes.values.count { $0.isFolder } }
+    var chunkCount: Int { nodes.values.reduce(0) { $0 + $1.chunks.count } }
+
+    func matching(_ filter: Filter?, under: [String]?) -> [ModelNode] {
+        nodes.values.filter { node in !node.isFolder && (filter.map { matches(node, $0) } ?? true) && isUnder(node, under) }
+    }
+
+    private func isUnder(_ node: ModelNode, _ roots: [String]?) -> Bool {
+        guard let roots else { return true }
+        let wanted = Set(roots.map { Text($0) })
+        var place: Text? = node.id
+        while let id = place {
+            if wanted.contains(id) { return true }
+            place = nodes[id]?.parent
+        }
+        return false
+    }
+
+    private func matches(_ node: ModelNode, _ filter: Filter) -> Bool {
+        switch filter {
+        case .all(let parts): return parts.allSatisfy { matches(node, $0) }
+        case .any(let parts): return parts.contains { matches(node, $0) }
+        case .not(let part): return !matches(node, part)
+        case .field(let name, let condition):
+            let type = name == "time" ? FieldType.time : schema.fields.first { $0.name == name }!.type  // Only declared fields are asked for.
+            guard let value = name == "time" ? node.time.map({ .int($0) }) : node.fields[name] else { return false }
+            switch condition {
+            case .exists: return true
+            case .isIn(let wanted): return wanted.contains { Self.isEqual(value, ModelValue($0, type == .keywords ? .keyword : type)) }
+            case .range(let lower, let upper):
+                let isAbove = lower.map { Self.isInOrder(ModelValue($0.value, type), value, orEqual: $0.isInclusive) } ?? true
+                let isBelow = upper.map { Self.isInOrder(value, ModelValue($0.value, type), orEqual: $0.isInclusive) } ?? true
+                return isAbove && isBelow
+            }
+        }
+    }
+
+    private static func isEqual(_ value: ModelValue, _ wanted: ModelValue) -> Bool {
+        switch (value, wanted) {
+        case (.keywords(let texts), .keyword(let text)): texts.contains(text)
+        case (.float(let a), .float(let b)): Double(bitPattern: a) == Double(bitPattern: b)
+        default: value == wanted
+        }
+    }
+
+    private static func isInOrder(_ a: ModelValue, _ b: ModelValue, orEqual: Bool) -> Bool {
+        switch (a, b) {
+        case (.int(let a), .int(let b)): return orEqual ? a <= b : a < b
+        case (.float(let a), .float(let b)):
+            let (a, b) = (Double(bitPattern: a), Double(bitPattern: b))
+            return orEqual ? a <= b : a < b
+        default: preconditionFailure("only numbers and times are asked for in ranges")
+        }
+    }
+
+    /// The best chunks. Scores are exact as long as the vectors are such that no step of the formula rounds.
+    func search(space: Int, query: [Float], k: Int, filter: Filter?, under: [String]?, minScore: Float?) -> [ModelHit] {
+        var hits: [(hit: ModelHit, rank: Float)] = []
+        for node in matching(filter, under: under) {
+            for (ordinal, chunk) in node.chunks.enumerated() {
+                guard let vector = chunk.vectors[space]?.map({ Float(bitPattern: $0) }) else { continue }
+                let (score, rank) = Self.score(schema.spaces[space].metric, query, vector)
+                hits.append((ModelHit(id: node.id, ordinal: ordinal, score: score), rank))
+            }
+        }
+        let sorted = hits.sorted { (-$0.rank, arrivals[$0.hit.id]!, $0.hit.ordinal) < (-$1.rank, arrivals[$1.hit.id]!, $1.hit.ordinal) }  // Nodes have arrived.
+        return sorted.prefix(k).map(\.hit).filter { $0.score >= minScore ?? -.infinity }
+    }
+
+    private static func score(_ metric: Metric, _ query: [Float], _ vector: [Float]) -> (score: Float, rank: Float) {
+        let dot = zip(query, vector).reduce(0) { $0 + $1.0 * $1.1 }
+        switch metric {
+        case .dot: return (dot, dot)
+        case .cosine:
+            let lengths = [query, vector].map { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+            return (dot / lengths[0] / lengths[1], dot / lengths[0] / lengths[1])
+        case .l2:
+            let squared = zip(query, vector).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            return (-squared.squareRoot(), -squared)
+        }
+    }
+}
+
+/// All collections, and the sequence.
+struct Model {
+    var sequence: UInt64 = 0
+    var collections: [String: ModelCollection] = [:]
+
+    /// Does a write, or says why it is refused and changes nothing.
+    mutating func apply(_ write: Write) throws(Refusal) -> WriteOutcome {
+        var next = self
+        let counts = try next.change(write)
+        if case .delete = write, counts == WriteCounts() { return WriteOutcome(sequence: sequence, counts: counts) }
+        next.sequence += 1
+        self = next
+        return WriteOutcome(sequence: sequence, counts: counts)
+    }
+
+    private mutating func change(_ write: Write) throws(Refusal) -> WriteCounts {
+        switch write {
+        case .createCollection(let schema):
+            guard collections[schema.name] == nil else { throw Refusal(.collectionExists, "name") }
+            collections[schema.name] = ModelCollection(schema: schema)
+            return WriteCounts()
+        case .dropCollection(let name):
+            guard collections.removeValue(forKey: name) != nil else { throw Refusal(.unknownCollection, "collection") }
+            return WriteCounts()
+        case .upsert(let input):
+            return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.upsert(input) }
+        case .delete(let input):
+            return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.delete(input) }
+        }
+    }
+
+    private mutating func inCollection(
+        _ name: String, _ body: (inout ModelCollection) throws(Refusal) -> WriteCounts
+    ) throws(Refusal) -> WriteCounts {
+        guard var collection = collections[name] else { throw Refusal(.unknownCollection, "collection") }
+        let counts = try body(&collection)
+        collections[name] = collection
+        return counts
+    }
+}
+
+extension ModelNode {
+    init(_ document: DocumentInput, floats: [Float], schema: CollectionSchema) {
+        id = Text(document.id)
+        isFolder = document.isFolder
+        parent = document.parent.map { Text($0) }
+        title = document.title.map { Text($0) }
+        url = document.url.map { Text($0) }
+        mime = document.mime.map { Text($0) }
+        time = document.time.map { ModelValue.milliseconds($0) }
+        for (name, value) in document.fields {
+            fields[name] = ModelValue(value, schema.fields.first { $0.name == name }!.type)  // Only declared fields are given.
+        }
+        chunks = document.chunks.map { chunk in
+            var result = ModelChunk(text: chunk.text.map { Text($0) }, heading: chunk.heading.map { Text($0) })
+            for vector in chunk.vectors {
+                let space = vector.space.map { name in schema.spaces.firstIndex { $0.name == name }! } ?? schema.defaultSpaceIndex!  // As above.
+                result.vectors[space] = floats[vector.floats].map(\.bitPattern)
+            }
+            return result
+        }
+    }
+}
+
+extension ModelValue {
+    /// Texts that stand for times in these tests, and the milliseconds they mean.
+    static let times: [String: Int64] = [
+        "1970-01-01T00:00:00Z": 0, "2026-10-01T12:30:00.250+02:00": 1_790_850_600_250, "1969-12-31T23:59:59.999Z": -1,
+    ]
+
+    static func milliseconds(_ value: InputValue) -> Int64 {
+        switch value {
+        case .integer(let number): number
+        case .string(let text): times[text]!  // No other texts are given.
+        default: preconditionFailure("a time is a number or a text")
+        }
+    }
+
+    init(_ value: InputValue, _ type: FieldType) {
+        switch (type, value) {
+        case (.keyword, .string(let text)): self = .keyword(Text(text))
+        case (.keywords, .string(let text)): self = .keywords([Text(text)])
+        case (.keywords, .strings(let texts)): self = .keywords(texts.map { Text($0) })
+        case (.int, .integer(let number)): self = .int(number)
+        case (.float, .integer(let number)): self = .float(bits: Double(number).bitPattern)
+        case (.float, .number(let number)): self = .float(bits: number.bitPattern)
+        case (.bool, .bool(let flag)): self = .bool(flag)
+        case (.time, _): self = .int(Self.milliseconds(value))
+        default: preconditionFailure("only values of the declared type are given")
+        }
+    }
+}
