@@ -62,11 +62,16 @@ package struct Daemon: Service {
 
     /// Without authentication every connection may do everything, so only this machine may connect.
     private func checkAddress() throws {
-        let isLoopback = configuration.host == "localhost" || configuration.host == "::1" || configuration.host.hasPrefix("127.")
-        guard isLoopback else {
+        guard Self.isLoopback(configuration.host) else {
             throw DaemonError(description: "refusing to listen on \(configuration.host): this version has no authentication, so it serves the loopback addresses only (127.0.0.1, ::1)")
         }
         logger.notice("no authentication: every local connection may read and write everything")
+    }
+
+    /// `127.0.0.1.example.org` is no address but a name, and may be anybody's.
+    private static func isLoopback(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return host == "localhost" || host == "::1" || parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
     private func open() throws -> Database {
