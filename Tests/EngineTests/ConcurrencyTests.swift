@@ -163,7 +163,9 @@ import TestSupport
             for number in 0..<60 {
                 database.enqueue(Self.pair(thread, number)) { answer in
                     switch answer {
-                    case .success(let outcome): answers.withLock { $0[thread, default: []].append(outcome.sequence) }
+                    case .success(let outcome):
+                        findings.check(database.snapshot().sequence >= outcome.sequence, "answered before it was in force")
+                        answers.withLock { $0[thread, default: []].append(outcome.sequence) }
                     case .failure(let error): findings.note("\(error)")
                     }
                 }
