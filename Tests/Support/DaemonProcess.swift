@@ -68,6 +68,15 @@ package final class DaemonProcess {
         return try end(of: try start(arguments, outputs), outputs)
     }
 
+    /// Starts a daemon and kills it so soon that it may not even be ready.
+    package static func startAndKill(data: String, afterMicroseconds delay: UInt32) throws {
+        let outputs = try TemporaryDirectory()
+        let process = try start(["--data", data, "--port", "0"], outputs)
+        usleep(delay)
+        _ = Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
     private static func end(of process: Process, _ outputs: TemporaryDirectory) throws -> DaemonEnd {
         for _ in 0..<(patienceSeconds * 200) where process.isRunning { usleep(5000) }
         guard !process.isRunning else {
