@@ -121,9 +121,9 @@ import TestSupport
             (Self.document { $0.title = String(repeating: "é", count: 2049) }, .limitExceeded, "documents[0].title"),
             (Self.document { $0.url = Self.text(8193) }, .limitExceeded, "documents[0].url"),
             (Self.document { $0.mime = Self.text(129) }, .limitExceeded, "documents[0].mime"),
-            (Self.document { $0.chunks = [Self.chunk(text: Self.text(4 << 20 + 1))] }, .limitExceeded, "documents[0].text"),
+            (Self.document { $0.chunks = [Self.chunk(text: Self.text(4 << 20 + 1))] }, .limitExceeded, "documents[0].chunks[0].text"),
             (Self.document { $0.chunks = [Self.chunk(text: ""), Self.chunk(text: Self.text(4 << 20 + 1))] }, .limitExceeded, "documents[0].chunks[1].text"),
-            (Self.document { $0.chunks = [Self.chunk(heading: Self.text(4097))] }, .limitExceeded, "documents[0].heading"),
+            (Self.document { $0.chunks = [Self.chunk(heading: Self.text(4097))] }, .limitExceeded, "documents[0].chunks[0].heading"),
             (.upsert(records), .limitExceeded, "records[0].title"),
         ])
     }
@@ -176,26 +176,26 @@ import TestSupport
     @Test func `vectors have a space, its dimension, and a length that can be compared`() throws {
         func vectors(_ vectors: (String?, [Float])...) -> Write { .upsert(UpsertInput("a", vectors: vectors.map { (space: $0.0, numbers: $0.1) })) }
         try Self.expectRefused([
-            (vectors(("nope", [1, 2])), .unknownSpace, "documents[0].vectors.nope"),
-            (.upsert(UpsertInput("a", vectors: [(nil, [1])], into: "nodefault")), .unknownSpace, "documents[0].vector"),
-            (vectors((nil, [1])), .dimensionMismatch, "documents[0].vector"),
-            (vectors((nil, [])), .dimensionMismatch, "documents[0].vector"),
-            (vectors(("default", [1, 2, 3])), .dimensionMismatch, "documents[0].vectors.default"),
-            (vectors(("long", [1, 2])), .dimensionMismatch, "documents[0].vectors.long"),
-            (vectors((nil, [1, .nan])), .invalidValue, "documents[0].vector"),
-            (vectors((nil, [1, -.infinity])), .invalidValue, "documents[0].vector"),
-            (vectors((nil, [0, 0])), .invalidValue, "documents[0].vector"),
-            (vectors((nil, [0, 1e-19])), .invalidValue, "documents[0].vector"),
-            (vectors(("long", [0x1p62, 0x1p62, 0x1p62])), .invalidValue, "documents[0].vectors.long"),
-            (vectors((nil, [1, 2]), ("default", [1, 2])), .invalidValue, "documents[0].vectors.default"),
+            (vectors(("nope", [1, 2])), .unknownSpace, "documents[0].chunks[0].vectors.nope"),
+            (.upsert(UpsertInput("a", vectors: [(nil, [1])], into: "nodefault")), .unknownSpace, "documents[0].chunks[0].vector"),
+            (vectors((nil, [1])), .dimensionMismatch, "documents[0].chunks[0].vector"),
+            (vectors((nil, [])), .dimensionMismatch, "documents[0].chunks[0].vector"),
+            (vectors(("default", [1, 2, 3])), .dimensionMismatch, "documents[0].chunks[0].vectors.default"),
+            (vectors(("long", [1, 2])), .dimensionMismatch, "documents[0].chunks[0].vectors.long"),
+            (vectors((nil, [1, .nan])), .invalidValue, "documents[0].chunks[0].vector"),
+            (vectors((nil, [1, -.infinity])), .invalidValue, "documents[0].chunks[0].vector"),
+            (vectors((nil, [0, 0])), .invalidValue, "documents[0].chunks[0].vector"),
+            (vectors((nil, [0, 1e-19])), .invalidValue, "documents[0].chunks[0].vector"),
+            (vectors(("long", [0x1p62, 0x1p62, 0x1p62])), .invalidValue, "documents[0].chunks[0].vectors.long"),
+            (vectors((nil, [1, 2]), ("default", [1, 2])), .invalidValue, "documents[0].chunks[0].vectors.default"),
             // More than the record's count of them could say.
-            (.upsert(UpsertInput("a", vectors: (0..<300).map { (space: "s\($0)", numbers: [1, 2]) })), .unknownSpace, "documents[0].vectors.s0"),
+            (.upsert(UpsertInput("a", vectors: (0..<300).map { (space: "s\($0)", numbers: [1, 2]) })), .unknownSpace, "documents[0].chunks[0].vectors.s0"),
         ])
     }
 
     @Test func `chunks and documents are counted`() throws {
         try Self.expectRefused([
-            (Self.document { $0.isFolder = true; $0.chunks = [ChunkInput()] }, .invalidValue, "documents[0].chunks"),
+            (Self.document { $0.isFolder = true; $0.chunks = [ChunkInput()] }, .invalidValue, "documents[0].kind"),
             (Self.document { $0.chunks = [ChunkInput](repeating: ChunkInput(), count: 10_001) }, .limitExceeded, "documents[0].chunks"),
             (.upsert(UpsertInput((0...10_000).map { DocumentInput("d\($0)") })), .limitExceeded, "documents"),
             // Each text is allowed; together they are more than a record of the log holds.
