@@ -86,7 +86,7 @@ let package = Package(
         // What tests share: seeds, threads, a disk that fails on request, daemons to talk to.
         .target(name: "TestSupport", dependencies: ["Storage", "Memory"], path: "Tests/Support", swiftSettings: swiftRules),
 
-        .testTarget(name: "MemoryTests", dependencies: ["Memory", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "MemoryTests", dependencies: ["Memory", "CKernels", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Index", "Storage", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "IndexTests", dependencies: ["Index", "Memory", "CKernels", "TestSupport"], swiftSettings: swiftRules),

@@ -69,6 +69,9 @@ extension ModelCollection {
         }
         for id in everSeen {
             let node = found.node(id.string).map { ModelNode($0, schema: schema) }
+            if let shown = found.node(id.string)?.fields.map(\.name), shown != schema.fields.map(\.name).filter(shown.contains) {
+                return "node \(id) shows its fields as \(shown)"
+            }
             if node != nodes[id] { return "node \(id) is \(String(describing: node)), expected \(String(describing: nodes[id]))" }
         }
         return found.node("never there") == nil ? nil : "a node that never was"

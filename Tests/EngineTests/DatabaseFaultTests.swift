@@ -16,12 +16,13 @@ import TestSupport
         var random = SeededRandom(seed: seed)
         var model = Model()
         var writes: [Write] = []
-        while writes.count < count {
+        for _ in 0..<100 * count where writes.count < count {
             let write = RandomInput.write(on: model, using: &random)
             let before = model.sequence
             do throws(Refusal) { _ = try model.apply(write) } catch { continue }
             if model.sequence > before { writes.append(write) }
         }
+        #expect(writes.count == count)
         return writes
     }
 

@@ -1,4 +1,5 @@
 // CRC-32C against published values and against the definition.
+import CKernels
 import Memory
 import Testing
 import TestSupport
@@ -22,6 +23,7 @@ import TestSupport
             for end in [start, start + 1, start + 7, start + 8, start + 9, start + 63, start + 64, start + 65, 300] {
                 let checksum = Checksum.of(bytes.rawSpan.extracting(start..<end))
                 #expect(checksum == Self.byDefinition(bytes[start..<end]), "\(start)..<\(end), \(seed)")
+                #expect(Self.portably(bytes[start..<end]) == checksum, "\(start)..<\(end), \(seed)")
             }
         }
     }
@@ -50,6 +52,12 @@ import TestSupport
     }
 
     private static func checksum(_ bytes: [UInt8]) -> UInt32 { Checksum.of(bytes.rawSpan) }
+
+    /// As processors without an instruction for it compute it.
+    private static func portably(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+        // Sound: the pointer is used within the closure only, with the slice's own count.
+        unsafe bytes.withUnsafeBytes { unsafe nt_crc32c_portable(0, $0.baseAddress, $0.count) }
+    }
 
     /// Polynomial division in GF(2), reflected, inverted before and after.
     private static func byDefinition(_ bytes: ArraySlice<UInt8>) -> UInt32 {

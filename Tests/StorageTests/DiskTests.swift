@@ -91,6 +91,20 @@ import TestSupport
         }
     }
 
+    @Test func `a directory that is missing is made, and it alone`() throws {
+        try TemporaryDirectory.with { path in
+            do {
+                let disk = try FileSystemDisk(path: path + "/new")
+                _ = try disk.create("file")
+                #expect(try FileSystemDisk(path: path + "/new/").list() == ["file"])
+                try disk.remove("file")
+            }
+            #expect(try FileSystemDisk(path: path).list() == ["new"])
+            let code = unsafe rmdir(path + "/new")
+            #expect(code == 0)
+        }
+    }
+
     @Test func `a directory that is a file or has no parent is refused with its path`() throws {
         try TemporaryDirectory.with { path in
             let missing = #expect(throws: DiskError.self) { _ = try FileSystemDisk(path: path + "/a/b") }

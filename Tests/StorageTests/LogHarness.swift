@@ -72,6 +72,7 @@ enum LogHarness {
             throw corruption
         } catch .disk, .outcomeUnknown, .stopped {
             // The fault that was planned; the caller knows of it, and `known` of what it left open.
+            return known
         }
         return known
     }

@@ -14,21 +14,35 @@ package final class FileSystemDisk: Disk {
     /// Opens the directory, creating it (and it alone) where it is missing.
     package init(path: String) throws(DiskError) {
         self.path = path
-        if unsafe mkdir(path, 0o750) != 0, currentErrno() != EEXIST { throw DiskError(lastOf: "mkdir", path) }
-        directory = Descriptor(try retrying("open", path) { unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
+        let isNew = unsafe mkdir(path, 0o750) == 0
+        if !isNew, currentErrno() != EEXIST { throw DiskError(lastOf: "mkdir", path) }
+        directory = try Self.openDirectory(path)
+        // Its files are made durable in it; its own name is so in the directory above.
+        if isNew {
+            let parent = try Self.openDirectory(path + "/..")
+            _ = try retrying("fsync", path + "/..") { fsync(parent.number) }
+        }
+    }
+
+    private static func openDirectory(_ path: String) throws(DiskError) -> Descriptor {
+        Descriptor(try retrying("open", path) { unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
     }
 
     package func list() throws(DiskError) -> [String] {
         guard let stream = unsafe opendir(path) else { throw DiskError(lastOf: "opendir", path) }
         defer { unsafe closedir(stream) }
         var names: [String] = []
-        while let entry = unsafe readdir(stream) {
+        while true {
+            // Nil is the end and a failure alike, told apart by this alone: half a list would look like missing files.
+            errno = 0
+            guard let entry = unsafe readdir(stream) else { break }
             // Sound: d_name is NUL-terminated within the entry, which is valid until the next readdir.
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { raw in
                 unsafe String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != ".", name != ".." { names.append(name) }
         }
+        guard currentErrno() == 0 else { throw DiskError(lastOf: "readdir", path) }
         return names.sorted()
     }
 
