@@ -3,7 +3,7 @@ import Storage
 
 /// An operation that was refused or failed. `code` is stable, `message` is for people and says what to do.
 package struct EngineError: Error, Equatable, Sendable, CustomStringConvertible {
-    package enum Code: String, Sendable {
+    package enum Code: String, CaseIterable, Sendable {
         case unknownCollection = "unknown_collection"
         case collectionExists = "collection_exists"
         case unknownSpace = "unknown_space"

@@ -6,7 +6,7 @@ import Wire
 @Suite struct FilterDecodingTests {
     @Test(arguments: [
         (#"{}"#, "all()"),
-        (#"{"a":"x"}"#, "a in [x]"), (#"{"a":5}"#, "a in [5]"), (#"{"a":5.5}"#, "a in [5.5]"), (#"{"a":true}"#, "a in [true]"), (#"{"a":["x","y"]}"#, "a in [[x,y]]"),
+        (#"{"a":"x"}"#, "a in [x]"), (#"{"a":5}"#, "a in [5]"), (#"{"a":5.5}"#, "a in [5.5]"), (#"{"a":true}"#, "a in [true]"),
         (#"{"a":{"$eq":"x"}}"#, "a in [x]"), (#"{"a":{"$ne":"x"}}"#, "not(a in [x])"), (#"{"a":{"$in":["x",2]}}"#, "a in [x,2]"), (#"{"a":{"$in":[]}}"#, "a in []"), (#"{"a":{"$nin":["x"]}}"#, "not(a in [x])"),
         (#"{"a":{"$gt":1}}"#, "a (1..)"), (#"{"a":{"$gte":1}}"#, "a [1..)"), (#"{"a":{"$lt":1}}"#, "a (..1)"), (#"{"a":{"$lte":1}}"#, "a (..1]"), (#"{"a":{"$gte":1,"$lt":2}}"#, "a [1..2)"), (#"{"a":{"$lt":2,"$gt":1}}"#, "a (1..2)"),
         (#"{"a":{"$exists":true}}"#, "a exists"), (#"{"a":{"$exists":false}}"#, "not(a exists)"), (#"{"a":{"$ne":1,"$gte":0}}"#, "all(not(a in [1]),a [0..))"),
@@ -21,9 +21,9 @@ import Wire
 
     @Test(arguments: [
         ("5", "invalid_value", "filter"), ("null", "invalid_value", "filter"), ("[]", "invalid_value", "filter"), (#""a=1""#, "invalid_value", "filter"),
-        (#"{"a":null}"#, "invalid_value", "filter.a"), (#"{"a":{}}"#, "invalid_value", "filter.a"), (#"{"a":[1,2]}"#, "invalid_value", "filter.a[0]"), (#"{"a":{"$eq":null}}"#, "invalid_value", "filter.a.$eq"),
+        (#"{"a":null}"#, "invalid_value", "filter.a"), (#"{"a":{}}"#, "invalid_value", "filter.a"), (#"{"a":[1,2]}"#, "invalid_value", "filter.a"), (#"{"a":["x"]}"#, "invalid_value", "filter.a"), (#"{"a":{"$ne":["x"]}}"#, "invalid_value", "filter.a.$ne"), (#"{"a":{"$gt":[]}}"#, "invalid_value", "filter.a.$gt"), (#"{"a":{"$eq":null}}"#, "invalid_value", "filter.a.$eq"),
         (#"{"a":{"$eq":{}}}"#, "invalid_value", "filter.a.$eq"), (#"{"a":{"eq":1}}"#, "unknown_field", "filter.a.eq"), (#"{"a":{"$regex":"x"}}"#, "unknown_field", "filter.a.$regex"), (#"{"$nor":[]}"#, "unknown_field", "filter.$nor"),
-        (#"{"a":{"$in":"x"}}"#, "invalid_value", "filter.a.$in"), (#"{"a":{"$in":[[]]}}"#, "", ""), (#"{"a":{"$in":[1,null]}}"#, "invalid_value", "filter.a.$in[1]"), (#"{"a":{"$exists":1}}"#, "invalid_value", "filter.a.$exists"),
+        (#"{"a":{"$in":"x"}}"#, "invalid_value", "filter.a.$in"), (#"{"a":{"$in":[[]]}}"#, "invalid_value", "filter.a.$in[0]"), (#"{"a":{"$in":[1,null]}}"#, "invalid_value", "filter.a.$in[1]"), (#"{"a":{"$exists":1}}"#, "invalid_value", "filter.a.$exists"),
         (#"{"a":{"$gt":1,"$gte":1}}"#, "invalid_value", "filter.a.$gte"), (#"{"a":{"$lte":1,"$lt":1}}"#, "invalid_value", "filter.a.$lt"),
         (#"{"$and":{}}"#, "invalid_value", "filter.$and"), (#"{"$or":[1]}"#, "invalid_value", "filter.$or[0]"), (#"{"$or":[{"a":1},{"$and":[{"b":{"$x":1}}]}]}"#, "unknown_field", "filter.$or[1].$and[0].b.$x"), (#"{"$not":[]}"#, "invalid_value", "filter.$not"),
         (#"{"$or":[{"a":1},{"$and":[{"b":null}]}]}"#, "invalid_value", "filter.$or[1].$and[0].b"),
@@ -31,7 +31,7 @@ import Wire
     ])
     func `what is no filter is named`(json: String, code: String, field: String) throws {
         let refused = refusal(#"{"op":"count","collection":"kb","filter":\#(json)}"#)
-        #expect(refused?.error.code ?? "" == code && refused?.error.field ?? "" == field, "\(refused?.error.description ?? "accepted")")
+        #expect(refused?.error.code == code && refused?.error.field == field, "\(refused?.error.description ?? "accepted")")
     }
 
     @Test(arguments: ["count", "search", "delete"])

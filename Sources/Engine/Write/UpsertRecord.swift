@@ -103,9 +103,9 @@ struct UpsertEncoder {
     }
 
     static func undeclared(_ name: String, _ schema: CollectionSchema) -> EngineError {
-        let declared = schema.fields.isEmpty ? "none is" : schema.fields.map(\.name).joined(separator: ", ") + " are"
+        let fields = schema.fields.isEmpty ? "no fields" : "the fields \(schema.fields.map(\.name).joined(separator: ", "))"
         return EngineError(
-            .undeclaredField, "\"\(name)\" is not declared (\(declared)): give fields when the collection is created",
+            .undeclaredField, "\"\(name)\" is not declared: this collection has \(fields); they are given when it is created",
             field: "fields.\(name)")
     }
 

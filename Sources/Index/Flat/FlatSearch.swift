@@ -30,7 +30,8 @@ package struct FlatQuery: Sendable {
 
     /// The score that callers see, from the one that ranks: a distance instead of its negative square.
     package func finalScore(_ ranked: Float) -> Float {
-        metric == .l2 ? -(-ranked).squareRoot() : ranked
+        // Taken from zero, not negated: a vector compared with itself scores 0, not -0.
+        metric == .l2 ? 0 - (-ranked).squareRoot() : ranked
     }
 }
 

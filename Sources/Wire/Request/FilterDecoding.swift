@@ -51,7 +51,7 @@ struct FilterDecoder {
     private mutating func condition(on name: String, _ value: borrowing JSONValue, field: String) throws(WireError) -> Filter {
         guard var members = value.members else {
             try countTerm(field)
-            return .field(name, .isIn([try value.decodeInputValue(field)]))
+            return .field(name, .isIn([try compared(value, field)]))
         }
         var parts: [Filter] = []
         var lower: Filter.Bound?
@@ -61,16 +61,16 @@ struct FilterDecoder {
                 try countTerm(field)
                 let place = "\(field).\(member.key)"
                 switch member.key {
-                case "$eq": parts.append(.field(name, .isIn([try member.value.decodeInputValue(place)])))
-                case "$ne": parts.append(.not(.field(name, .isIn([try member.value.decodeInputValue(place)]))))
+                case "$eq": parts.append(.field(name, .isIn([try compared(member.value, place)])))
+                case "$ne": parts.append(.not(.field(name, .isIn([try compared(member.value, place)]))))
                 case "$in": parts.append(.field(name, .isIn(try values(member.value, place))))
                 case "$nin": parts.append(.not(.field(name, .isIn(try values(member.value, place)))))
                 case "$gt", "$gte":
                     guard lower == nil else { throw WireError.invalid(place, "the only lower bound") }
-                    lower = Filter.Bound(try member.value.decodeInputValue(place), isInclusive: member.key == "$gte")
+                    lower = Filter.Bound(try compared(member.value, place), isInclusive: member.key == "$gte")
                 case "$lt", "$lte":
                     guard upper == nil else { throw WireError.invalid(place, "the only upper bound") }
-                    upper = Filter.Bound(try member.value.decodeInputValue(place), isInclusive: member.key == "$lte")
+                    upper = Filter.Bound(try compared(member.value, place), isInclusive: member.key == "$lte")
                 case "$exists":
                     let exists = Filter.field(name, .exists)
                     parts.append(try member.value.decodeBool(place) ? exists : .not(exists))
@@ -90,9 +90,18 @@ struct FilterDecoder {
         var values: [InputValue] = []
         while let element = elements.next() {
             try countTerm(field)
-            values.append(try element.decodeInputValue("\(field)[\(values.count)]"))
+            values.append(try compared(element, "\(field)[\(values.count)]"))
         }
         return values
+    }
+
+    /// What a field is compared with: one value, also where the field is a list.
+    private func compared(_ value: borrowing JSONValue, _ field: String) throws(WireError) -> InputValue {
+        switch value.kind {
+        case .array: throw .invalid(field, "one value; for any of several, {\"$in\": […]}")
+        case .null, .object: throw .invalid(field, "a string, a number, true or false; {\"$exists\": false} asks for no value")
+        default: return try value.decodeInputValue(field)
+        }
     }
 
     private mutating func countTerm(_ field: String) throws(WireError) {

@@ -28,7 +28,7 @@ package struct Answer: Sendable {
 }
 
 /// A JSON value that owns all it holds.
-package enum JSONTree: Equatable, Sendable {
+package enum JSONTree: Hashable, Sendable {
     case object([String: JSONTree])
     case array([JSONTree])
     case string(String)
