@@ -36,7 +36,8 @@ package final class Database: Sendable {
 
     /// Checks a write, gives it its place in the order, and returns. Whoever called then calls `commit`.
     ///
-    /// `completion` runs exactly once, on some thread, when the write is durable and in force, or refused.
+    /// `completion` runs exactly once, on some thread, when the write is durable and in force, or refused. The next
+    /// group waits for it: it hands the answer on and does no work, least of all another `write`.
     package func enqueue(_ write: Write, completion: @escaping @Sendable (Result<WriteOutcome, EngineError>) -> Void) {
         do throws(EngineError) {
             queue.enqueue(try check(write), completion: completion)
