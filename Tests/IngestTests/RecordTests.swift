@@ -1,5 +1,6 @@
 // JSONL: what a line may say, and what becomes of one that says something else.
 @testable import Ingest
+import Engine
 import Memory
 import Testing
 import Wire

@@ -89,7 +89,7 @@ import Wire
         return result
     }
 
-    private func outgoing(_ value: InputValue) -> OutgoingValue {
+    private func outgoing(_ value: InputValue) -> InputValue {
         switch value {
         case .string(let text): .string(text)
         case .integer(let number): .integer(number)
@@ -121,7 +121,7 @@ extension SeededRandom {
 
     private mutating func maybe<T>(_ make: (inout SeededRandom) -> T) -> T? { oneIn(2) ? make(&self) : nil }
 
-    private mutating func value() -> OutgoingValue {
+    private mutating func value() -> InputValue {
         switch Int.random(in: 0..<5, using: &self) {
         case 0: .string(text())
         case 1: .integer(Int64(truncatingIfNeeded: next()))

@@ -1,4 +1,5 @@
 // One line of JSONL to one document, or the reason why it is none.
+import Engine
 import Memory
 import Wire
 
@@ -237,7 +238,7 @@ extension JSONValue {
     }
 
     /// The value of a field, or nil for null.
-    fileprivate func fieldValue(_ name: String) throws(RowError) -> OutgoingValue? {
+    fileprivate func fieldValue(_ name: String) throws(RowError) -> InputValue? {
         switch kind {
         case .null: return nil
         case .yes: return .bool(true)

@@ -4,7 +4,7 @@ import Wire
 
 extension FieldType {
     /// The value, or what was expected instead: a field left out in silence would make filters lie.
-    func value(_ written: FrontMatter.Value) throws(RowError) -> OutgoingValue {
+    func value(_ written: FrontMatter.Value) throws(RowError) -> InputValue {
         switch (self, written) {
         case (.keywords, .list(let texts)): return .strings(texts)
         case (.keywords, .scalar(let text)): return .strings([text])
@@ -15,7 +15,7 @@ extension FieldType {
         }
     }
 
-    private func value(_ text: String) -> OutgoingValue? {
+    private func value(_ text: String) -> InputValue? {
         switch self {
         case .keyword, .keywords: .string(text)
         case .int: Int64(text).map { .integer($0) }

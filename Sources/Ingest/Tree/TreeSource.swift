@@ -1,4 +1,5 @@
 // A folder of Markdown, text and chat exports as documents: folders, files, days.
+import Engine
 import Memory
 import Wire
 

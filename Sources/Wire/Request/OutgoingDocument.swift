@@ -1,4 +1,5 @@
 // A document on its way to the daemon, as a client builds it.
+package import Engine
 
 /// One document with its chunks: what a source yields and an `upsert` request carries.
 package struct OutgoingDocument: Equatable, Sendable {
@@ -21,20 +22,12 @@ package struct OutgoingDocument: Equatable, Sendable {
 /// A declared field's value.
 package struct OutgoingField: Equatable, Sendable {
     package var name: String
-    package var value: OutgoingValue
+    package var value: InputValue
 
-    package init(_ name: String, _ value: OutgoingValue) {
+    package init(_ name: String, _ value: InputValue) {
         self.name = name
         self.value = value
     }
-}
-
-package enum OutgoingValue: Equatable, Sendable {
-    case string(String)
-    case integer(Int64)
-    case number(Double)
-    case bool(Bool)
-    case strings([String])
 }
 
 /// A passage: text, where in the document it stands, and its vector in the collection's default space.

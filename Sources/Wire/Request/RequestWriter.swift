@@ -1,4 +1,5 @@
 // Requests as lines, the way a client writes them.
+import Engine
 import Memory
 
 /// Writes the members of one request; the client adds the id and the newline.
@@ -131,16 +132,7 @@ package struct RequestWriter: Sendable {
         json.beginObject()
         for field in fields {
             json.key(field.name)
-            switch field.value {
-            case .string(let text): json.string(text)
-            case .integer(let number): json.int(Int(number))
-            case .number(let number): json.double(number)
-            case .bool(let flag): json.bool(flag)
-            case .strings(let texts):
-                json.beginArray()
-                for text in texts { json.string(text) }
-                json.endArray()
-            }
+            json.value(field.value)
         }
         json.endObject()
     }

@@ -297,22 +297,9 @@ package struct ResponseWriter: Sendable {
         json.beginObject()
         for (name, value) in fields {
             json.key(name)
-            self.value(value)
+            json.value(value)
         }
         json.endObject()
-    }
-
-    private mutating func value(_ value: InputValue) {
-        switch value {
-        case .string(let text): json.string(text)
-        case .integer(let number): json.int(Int(number))
-        case .number(let number): json.double(number)
-        case .bool(let flag): json.bool(flag)
-        case .strings(let texts):
-            json.beginArray()
-            for text in texts { json.string(text) }
-            json.endArray()
-        }
     }
 
     private mutating func chunk(_ chunk: ChunkView, _ collection: CollectionSnapshot, with: Parts) {
