@@ -54,8 +54,9 @@ package struct Daemon: Service {
             // Cancelled instead of asked: the same end.
         }
         logger.notice("stopping")
-        try await listener.stop()
+        try await listener.drain()
         try await workers.stop()
+        try await listener.stop()
         do { try database.close() } catch { throw DaemonError(description: "closing the database: \(error)") }
         logger.notice("stopped", metadata: ["seq": "\(database.snapshot().sequence)"])
     }

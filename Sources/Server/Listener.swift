@@ -42,15 +42,17 @@ final class Listener: Sendable {
         self.port = channel.localAddress?.port ?? port
     }
 
-    /// Stops accepting, lets every connection finish what it asked, and ends those that have not by the deadline.
-    func stop() async throws {
+    /// Stops accepting and lets every connection finish what it asked, until the deadline.
+    func drain() async throws {
         try await channel.close()
         sessions.drainAll()
         for _ in 0..<(ServerLimits.drainSeconds * 50) where !sessions.isEmpty {
             try await Task.sleep(for: .milliseconds(20))
         }
-        try await loops.shutdownGracefully()
     }
+
+    /// Ends the connections that are left. The workers have stopped by then: they hand their answers to these loops.
+    func stop() async throws { try await loops.shutdownGracefully() }
 }
 
 /// The open connections.

@@ -35,6 +35,7 @@ final class Session: Sendable {
         var unreadChanged = NIODeadline.now()
         var isReadingPaused = false
         var inputEnded = false
+        var isDraining = false
         var isClosed = false
 
         var waitingLines: Int { lines.count - firstLine }
@@ -45,6 +46,10 @@ final class Session: Sendable {
         var isOverloaded: Bool {
             requestsInFlight >= WireLimits.requestsInFlightMax || bytesInFlight >= WireLimits.bytesInFlightMax || isOutputFull
         }
+
+        /// Everything asked has been answered and taken, and nothing more will be asked. Closing any earlier would drop
+        /// the answers that the channel still holds.
+        var isDone: Bool { inputEnded && requestsInFlight == 0 && untakenBytes == 0 }
 
         /// Whether lines that waited for the peer to read may go on; the turn is then the caller's to schedule.
         mutating func takesTurn() -> Bool {
@@ -190,7 +195,7 @@ final class Session: Sendable {
         _ request: Request, deadline: ContinuousClock.Instant?, waitingSince: ContinuousClock.Instant, _ size: Int, _ worker: Worker
     ) {
         let patience = deadline ?? waitingSince + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
-        if handler.isBehind(request), ContinuousClock.now < patience {
+        if handler.isBehind(request), ContinuousClock.now < patience, mayWait {
             channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) {
                 self.workers.submit { worker in
                     self.read(request, deadline: deadline, waitingSince: waitingSince, size, worker)
@@ -202,6 +207,9 @@ final class Session: Sendable {
         handler.answer(request, deadline: deadline, into: &worker.response)
         send(worker, freeing: size)
     }
+
+    /// Whether there is still somebody to wait for, and time to do so.
+    private var mayWait: Bool { state.withLock { !$0.isClosed && !$0.isDraining } }
 
     /// Gives a write its place in the order, then lets the next line follow while this one is made durable.
     private func store(_ write: Write, _ request: Request, _ size: Int, _ worker: Worker) -> Next {
@@ -236,7 +244,7 @@ final class Session: Sendable {
 
     /// Reading goes on once half of what stopped it is gone, so that it does not stutter.
     private func resumeIfIdle(_ state: inout State) -> Bool {
-        guard state.isReadingPaused, !state.isClosed, state.requestsInFlight <= WireLimits.requestsInFlightMax / 2,
+        guard state.isReadingPaused, !state.isClosed, !state.isDraining, state.requestsInFlight <= WireLimits.requestsInFlightMax / 2,
             state.bytesInFlight <= WireLimits.bytesInFlightMax / 2,
             state.untakenBytes <= ServerLimits.unreadBytesMax / 2
         else { return false }
@@ -255,31 +263,32 @@ final class Session: Sendable {
     }
 
     private func flush() {
-        var (output, isLast, startsWatch) = state.withLock { state in
+        var (output, isDone, startsWatch) = state.withLock { state in
             state.isFlushScheduled = false
             let output = state.output
             state.output = ByteBuffer()
             let startsWatch = state.unreadBytes == 0 && output.readableBytes > 0
             if startsWatch { state.unreadChanged = .now() }
             state.unreadBytes += output.readableBytes
-            return (output, state.inputEnded && state.requestsInFlight == 0, startsWatch)
+            return (output, state.isDone, startsWatch)
         }
         while let piece = output.readSlice(length: min(ServerLimits.writePieceBytes, output.readableBytes)), piece.readableBytes > 0 {
             channel.write(piece).whenSuccess { self.taken(piece.readableBytes) }
         }
         channel.flush()
-        if isLast { channel.close(mode: .output).whenComplete { _ in self.channel.close(promise: nil) } }
+        if isDone { close() }
         if startsWatch { watchUnread() }
     }
 
     private func taken(_ byteCount: Int) {
-        let (resume, needsTurn) = state.withLock { state in
+        let (resume, needsTurn, isDone) = state.withLock { state in
             state.unreadBytes -= byteCount
             state.unreadChanged = .now()
-            return (resumeIfIdle(&state), state.takesTurn())
+            return (resumeIfIdle(&state), state.takesTurn(), state.isDone)
         }
         if resume { setReading(true) }
         if needsTurn { scheduleTurn() }
+        if isDone { close() }
     }
 
     /// Ends a connection whose peer asks but does not read.
@@ -295,6 +304,10 @@ final class Session: Sendable {
     }
 
     // MARK: Ends
+
+    private func close() {
+        channel.close(mode: .output).whenComplete { _ in self.channel.close(promise: nil) }
+    }
 
     /// One error that belongs to no request, then the end.
     func refuse(_ error: WireError) {
@@ -321,8 +334,9 @@ final class Session: Sendable {
         }
     }
 
-    /// Stops reading and closes once everything asked has been answered.
+    /// Stops reading and closes once everything asked has been answered; what waits for a sequence waits no longer.
     func drain() {
+        state.withLock { $0.isDraining = true }
         setReading(false)
         inputEnded()
     }

@@ -40,6 +40,20 @@ import Darwin
         }
     }
 
+    @Test func `a peer that has said all it will and reads slowly is answered to the end`() throws {
+        let served = try ServedDatabase()
+        let other = try served.daemon.connect()
+        try other.ok(#"{"id":1,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#)
+        try other.ok(#"{"id":2,"op":"upsert","collection":"kb","records":[{"id":"a","text":"\#(String(repeating: "x", count: 256 << 10))"}]}"#)
+        let connection = try served.daemon.connect(receiveBufferBytes: 4096)
+        try connection.send((0..<100).map { #"{"id":\#($0),"op":"get","collection":"kb","ids":["a"]}"# + "\n" }.joined())
+        try connection.finishSending()
+        try settle(served.daemon)
+        var answered: Set<Int> = []
+        while let line = try connection.receiveLine() { answered.insert(try #require(try Answer(line: Array(line.utf8)).id)) }
+        #expect(answered == Set(0..<100))
+    }
+
     /// Waits until the daemon has taken no more memory for a while: it has done all it will do unread.
     private func settle(_ daemon: DaemonProcess) throws {
         var peak = try daemon.peakResidentBytes(), unchanged = 0

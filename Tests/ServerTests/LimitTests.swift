@@ -142,6 +142,14 @@ import Wire
         #expect(try connection.ok(#"{"id":2,"op":"get","collection":"kb","ids":["p"]}"#).root["missing"]?.array.count == 1, "none of a refused batch is stored")
     }
 
+    @Test func `an answer that would be too large is refused, and what fits is given`() throws {
+        try connection.ok(record(#""id":"a","text":"\#(x(Limits.textBytesMax))""#))
+        func get(_ count: Int) -> String { #"{"id":2,"op":"get","collection":"kb","ids":[\#(Array(repeating: "\"a\"", count: count).joined(separator: ","))]}"# }
+        let failure = try connection.failure(get(17))
+        #expect(failure.code == "limit_exceeded" && failure.message.contains("\(WireLimits.answerBytesMax)"), "\(failure)")
+        #expect(try connection.ok(get(4)).root["documents"]?.array.count == 4)
+    }
+
     @Test func `numbers as large as 64 bits come back to the last digit`() throws {
         for number in ["9223372036854775807", "-9223372036854775808", "9007199254740993"] {
             try connection.ok(record(#""id":"a","fields":{"year":\#(number)}"#))

@@ -43,9 +43,15 @@ import Darwin
         let text = String(repeating: "x", count: 256 << 10)
         try other.ok(#"{"id":2,"op":"upsert","collection":"kb","records":[{"id":"a","vector":[1,2],"text":"\#(text)"}]}"#)
         let connection = try served.daemon.connect(receiveBufferBytes: 4096)
+        #expect(try connection.ask(#"{"id":1,"op":"ping"}"#) == #"{"id":1,"ok":true}"#)
+        let open = try served.daemon.openFileCount()
         let count = 100
         try connection.send((0..<count).map { #"{"id":\#($0),"op":"get","collection":"kb","ids":["a"]}"# + "\n" }.joined())
-        usleep(3_500_000)
+        // Until it has closed the socket, half a minute at most; reading in between would be a sign of life.
+        for _ in 0..<1500 {
+            usleep(20_000)
+            if let open, let now = try served.daemon.openFileCount(), now < open { break }
+        }
         var received = 0
         while try connection.receiveLine() != nil, received < count { received += 1 }
         #expect(received < count, "25 MiB do not fit the sockets' buffers, so the end came before the last answer")

@@ -100,6 +100,19 @@ import Wire
         #expect(answer.root["missing"]?.array.isEmpty == true && answer.root["documents"]?.array.count == acknowledged.count)
     }
 
+    @Test func `a read that waits for a sequence does not hold up the end`() throws {
+        // It was polled for until its deadline; the stop gave up after ten seconds and the next poll ended the process.
+        let daemon = try DaemonProcess(data: data)
+        let connection = try daemon.connect()
+        try connection.ok(#"{"id":0,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#)
+        try connection.send((1...60).map { #"{"id":\#($0),"op":"count","collection":"kb","min_seq":1000000,"deadline_ms":600000}"# + "\n" }.joined())
+        #expect(try connection.ask(#"{"id":61,"op":"ping"}"#) == #"{"id":61,"ok":true}"#)
+        daemon.askToStop()
+        for _ in 1...60 { #expect(try connection.receive().failure?.code == "behind") }
+        #expect(try connection.receiveLine() == nil)
+        #expect(try daemon.stop().code == 0)
+    }
+
     @Test func `a stopping daemon takes no connection`() throws {
         let daemon = try DaemonProcess(data: data)
         let port = daemon.port

@@ -98,6 +98,12 @@ package final class DaemonProcess {
         return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 << 10 }
     }
 
+    /// How many files and sockets it has open; nil where the system does not tell.
+    package func openFileCount() throws -> Int? {
+        guard FileManager.default.fileExists(atPath: "/proc/self/fd") else { return nil }
+        return try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processIdentifier)/fd").count
+    }
+
     // MARK: Starting
 
     private static let binary: URL = {
