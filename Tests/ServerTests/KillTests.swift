@@ -1,4 +1,5 @@
 // kill -9 in the middle of a load, again and again: what was acknowledged is there, nothing is there by half.
+import Engine
 import Testing
 import TestSupport
 import Wire
