@@ -98,7 +98,7 @@ let package = Package(
         .testTarget(name: "CommandTests", dependencies: ["needletail", "needletaild", "Wire", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Engine", "Index", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.
-        .testTarget(name: "ServerTests", dependencies: ["needletaild", "Engine", "Wire", "Engine", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "Engine", "TestSupport"], swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,
