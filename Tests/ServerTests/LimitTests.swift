@@ -142,6 +142,22 @@ import Wire
         #expect(try connection.ok(#"{"id":2,"op":"get","collection":"kb","ids":["p"]}"#).root["missing"]?.array.count == 1, "none of a refused batch is stored")
     }
 
+    @Test func `a filter has so many terms and levels, however they are spelled`() throws {
+        func count(_ filter: String) -> String { #"{"id":2,"op":"count","collection":"kb","filter":\#(filter)}"# }
+        func values(_ count: Int) -> String { #"{"year":{"$in":[\#((0..<count).map(String.init).joined(separator: ","))]}}"# }
+        func branches(_ condition: String, _ count: Int) -> String { #"{"$or":[\#(Array(repeating: condition, count: count).joined(separator: ","))]}"# }
+        func nots(_ condition: String, _ count: Int) -> String { String(repeating: #"{"$not":"#, count: count) + condition + String(repeating: "}", count: count) }
+        let equal = #"{"year":1}"#, unequal = #"{"year":{"$ne":1}}"#
+        // A condition and its value are two terms, a $not of them a third; each $not is a level.
+        let most = [values(9999), branches(equal, 4999), branches(unequal, 3333), nots(equal, 15), nots(unequal, 14)]
+        let more = [values(10_000), branches(equal, 5000), branches(unequal, 3334), nots(equal, 16), nots(unequal, 15)]
+        for filter in most { try connection.ok(count(filter)) }
+        for filter in more {
+            let failure = try connection.failure(count(filter))
+            #expect(failure.code == "limit_exceeded" && failure.field?.hasPrefix("filter") == true, "\(failure)")
+        }
+    }
+
     @Test func `an answer that would be too large is refused, and what fits is given`() throws {
         try connection.ok(record(#""id":"a","text":"\#(x(Limits.textBytesMax))""#))
         func get(_ count: Int) -> String { #"{"id":2,"op":"get","collection":"kb","ids":[\#(Array(repeating: "\"a\"", count: count).joined(separator: ","))]}"# }
