@@ -1,4 +1,9 @@
 // The daemon's life: open, listen, serve, drain, close.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import Engine
 package import Logging
 import ServiceLifecycle
@@ -43,6 +48,7 @@ package struct Daemon: Service {
     /// Serves until a graceful shutdown is asked for.
     package func run() async throws {
         try checkAddress()
+        raiseFileLimit()
         let database = try open()
         let workers = Workers(count: configuration.workers)
         let handler = RequestHandler(
@@ -67,6 +73,23 @@ package struct Daemon: Service {
             throw DaemonError(description: "refusing to listen on \(configuration.host): this version has no authentication, so it serves the loopback addresses only (127.0.0.1, ::1)")
         }
         logger.notice("no authentication: every local connection may read and write everything")
+    }
+
+    /// Connections and files share one limit, usually 1,024 and meant to be raised. At it the log could not start its
+    /// next file, which would stop all writing, because of too many readers.
+    private func raiseFileLimit() {
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        // Sound: both calls use the structure only while they run.
+        guard unsafe getrlimit(files, &limit) == 0 else { return }
+        let wanted = min(limit.rlim_max, rlim_t(2 * ServerLimits.connectionsMax))
+        if limit.rlim_cur < wanted {
+            limit.rlim_cur = wanted
+            if unsafe setrlimit(files, &limit) != 0 { _ = unsafe getrlimit(files, &limit) }
+        }
+        if limit.rlim_cur < rlim_t(ServerLimits.connectionsMax + 64) {
+            logger.warning("only \(limit.rlim_cur) files and connections may be open at once: raise the limit (ulimit -n)")
+        }
     }
 
     /// `127.0.0.1.example.org` is no address but a name, and may be anybody's.
