@@ -72,9 +72,9 @@ package struct FlatSearch {
     private var packedRows: [Float] = []
     private var products: [Float] = []
 
-    /// From this many queries on, a matrix product finds the promising rows first. Below, memory is the limit
-    /// and a kernel reads each row once per query anyway.
-    package static let batchMin = 4
+    /// From this many queries on, a matrix product finds the promising rows first. Below, the kernels are faster: a
+    /// page stays in the cache from one query to the next, and the product's scores would have to be read again.
+    package static let batchMin = 8
 
     package init(queries: [FlatQuery], k: Int) {
         precondition(!queries.isEmpty, "a search has a query")
