@@ -46,7 +46,7 @@ let package = Package(
         .target(name: "Memory", dependencies: ["CKernels"], swiftSettings: swiftRules),
 
         // Bytes that survive a crash.
-        .target(name: "Storage", dependencies: ["Memory"], swiftSettings: swiftRules),
+        .target(name: "Storage", dependencies: ["Memory", "CZstd"], swiftSettings: swiftRules),
 
         // Nearest neighbours in lent memory.
         .target(name: "Index", dependencies: ["Memory", "CKernels", "CBLAS"], swiftSettings: swiftRules),
