@@ -80,6 +80,13 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
         unsafe base.copyMemory(from: other.base, byteCount: count)
     }
 
+    /// Overwrites the first bytes with borrowed ones.
+    package mutating func copyStart(of source: RawSpan) {
+        precondition(source.byteCount <= byteCount, "copies stay inside the buffer")
+        // Sound: checked above; the owner is held mutably, so the span is of other memory.
+        unsafe source.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(start: base, count: byteCount).copyMemory(from: $0) }
+    }
+
     /// Writes elements at an index that no reader has been told of yet.
     ///
     /// This is what lets one writer extend memory that readers hold: the caller promises that nobody reads

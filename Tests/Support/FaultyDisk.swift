@@ -4,12 +4,13 @@ import Glibc
 #else
 import Darwin
 #endif
+import Memory
 package import Storage
 import Synchronization
 
 /// The calls of `Disk` and `DiskFile`.
 package enum DiskCall: String, CaseIterable, Sendable {
-    case list, create, open, remove, syncDirectory, lock, size, read, write, sync, truncate
+    case list, create, open, remove, syncDirectory, lock, size, read, map, write, sync, truncate
 }
 
 /// What is to go wrong, and when.
@@ -214,6 +215,12 @@ private final class FaultyFile: DiskFile {
             }
         }
         return count
+    }
+
+    /// A copy: what is written later does not show through, which it must not be asked to.
+    func map() throws(DiskError) -> MappedBytes {
+        let live = try disk.call(.map, name) { directory in directory.files[number]!.live }  // Files outlive their names.
+        return MappedBytes(copying: live.rawSpan)
     }
 
     func write(_ bytes: RawSpan, at offset: Int) throws(DiskError) {

@@ -1,4 +1,5 @@
 // The one seam between the database and a file system; everything above it can be run on a faulty one.
+package import Memory
 
 /// One directory, and the only way to its files. Names are plain file names, never paths.
 package protocol Disk: Sendable {
@@ -23,6 +24,9 @@ package protocol DiskFile: AnyObject, Sendable {
     func size() throws(DiskError) -> Int
     /// Fills `target` from `offset` on; returns how many bytes there were (fewer only at the end of the file).
     func read(into target: inout MutableRawSpan, at offset: Int) throws(DiskError) -> Int
+    /// All the file's bytes as they are now, readable for as long as somebody holds them, even without its name.
+    /// For files that are never changed again.
+    func map() throws(DiskError) -> MappedBytes
     func write(_ bytes: RawSpan, at offset: Int) throws(DiskError)
     /// Returns once data and size are on the device (`fdatasync`).
     func sync() throws(DiskError)

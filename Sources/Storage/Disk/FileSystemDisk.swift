@@ -105,6 +105,16 @@ private final class FileSystemFile: DiskFile {
         return done
     }
 
+    func map() throws(DiskError) -> MappedBytes {
+        let byteCount = try size()
+        // The kernel maps no empty range.
+        guard byteCount > 0 else { return MappedBytes(copying: RawSpan()) }
+        let mapped = unsafe mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor.number, 0)
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { throw DiskError(lastOf: "mmap", path) }
+        // Sound: a new mapping of that many bytes, known to nobody else.
+        return unsafe MappedBytes(adopting: UnsafeRawPointer(mapped), byteCount: byteCount)
+    }
+
     func write(_ bytes: RawSpan, at offset: Int) throws(DiskError) {
         var done = 0
         while done < bytes.byteCount {

@@ -25,16 +25,12 @@ enum LogFormat {
     /// A record is bounded before anything is allocated for it; the wire's largest line fits with room.
     static let payloadBytesMax = 64 << 20
 
-    static func fileName(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return "log-" + String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    private static let names = NumberedNames(prefix: "log-")
+
+    static func fileName(_ number: UInt64) -> String { names.name(number) }
 
     /// The number in a log file's name, or nil for any other name.
-    static func fileNumber(_ name: String) -> UInt64? {
-        guard name.hasPrefix("log-"), name.utf8.count == 20 else { return nil }
-        return UInt64(name.dropFirst(4), radix: 16).flatMap { fileName($0) == name ? $0 : nil }
-    }
+    static func fileNumber(_ name: String) -> UInt64? { names.number(name) }
 
     static func paddedRecordBytes(payload: Int) -> Int {
         (recordHeaderBytes + payload + alignment - 1) / alignment * alignment

@@ -1,0 +1,90 @@
+// A column read in place: elements of one size, checked block by block when they are first touched.
+package import Memory
+
+/// Elements of one size in a mapped file. A value that holds the file; any number of threads.
+package struct PlainColumn: Sendable {
+    private let source: ColumnSource
+    private let firstByte: Int
+    /// A bit for each block found whole, and one behind them for the table. Two threads may check the same, harmlessly.
+    private let verified: AtomicBitmap
+    package let count: Int
+    package let elementBytes: Int
+    package let byteCount: Int
+
+    init(_ source: ColumnSource) {
+        self.source = source
+        firstByte = source.place.data.lowerBound
+        verified = AtomicBitmap(count: source.entry.blockCount + 1)
+        count = source.entry.count
+        elementBytes = source.entry.elementBytes
+        byteCount = source.entry.storedBytes
+    }
+
+    /// Bytes of the column, which lie in memory at a multiple of 64 from its first. The first touch of a block reads
+    /// and checks its 64 KiB; afterwards a call costs a bit test for every block it touches.
+    @_lifetime(borrow self)
+    package func bytes(_ range: Range<Int>) throws(Corruption) -> RawSpan {
+        try touch(range)
+        let span = source.mapped.bytes.extracting(firstByte + range.lowerBound..<firstByte + range.upperBound)
+        // Sound: self holds the mapping.
+        return unsafe _overrideLifetime(span, borrowing: self)
+    }
+
+    /// The elements of a range, each as one or more of `T`: a column of rows of 384 floats hands out 384 for each of
+    /// its elements. Any bit pattern must be a valid `T`.
+    @_lifetime(borrow self)
+    package func elements<T: BitwiseCopyable>(_ range: Range<Int>, as type: T.Type = T.self) throws(Corruption) -> Span<T> {
+        precondition(elementBytes % MemoryLayout<T>.stride == 0, "an element is read as whole values")
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "elements must lie within their column")
+        let span = Span<T>(_bytes: try bytes(range.lowerBound * elementBytes..<range.upperBound * elementBytes))
+        // Sound: as above.
+        return unsafe _overrideLifetime(span, borrowing: self)
+    }
+
+    /// All elements.
+    @_lifetime(borrow self)
+    package func elements<T: BitwiseCopyable>(as type: T.Type = T.self) throws(Corruption) -> Span<T> {
+        let span = try elements(0..<count, as: type)
+        // Sound: as above.
+        return unsafe _overrideLifetime(span, borrowing: self)
+    }
+
+    // MARK: Checking
+
+    /// Makes sure that every block of the range was found whole.
+    private func touch(_ range: Range<Int>) throws(Corruption) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "bytes must lie within their column")
+        guard !range.isEmpty else { return }
+        let blocks = range.lowerBound / ColumnFormat.plainBlockBytes...(range.upperBound - 1) / ColumnFormat.plainBlockBytes
+        for block in blocks where !verified[block] { try verify(block) }
+    }
+
+    private func verify(_ block: Int) throws(Corruption) {
+        if !verified[source.entry.blockCount] { try verifyTable() }
+        try check(block)
+        verified.set(block)
+    }
+
+    private func verifyTable() throws(Corruption) {
+        try source.check(source.place.table, source.entry.tableChecksum, "the block checksums")
+        verified.set(source.entry.blockCount)
+    }
+
+    /// The table has been checked.
+    private func check(_ block: Int) throws(Corruption) {
+        let start = block * ColumnFormat.plainBlockBytes
+        let end = min(start + ColumnFormat.plainBlockBytes, byteCount)
+        try source.check(firstByte + start..<firstByte + end, checksum(of: block), "block \(block)")
+    }
+
+    private func checksum(of block: Int) -> UInt32 {
+        let source = source
+        return Span<UInt32>(_bytes: source.bytes(source.place.table))[block]
+    }
+
+    /// Reads every byte again.
+    func verify() throws(Corruption) {
+        try verifyTable()
+        for block in 0..<source.entry.blockCount { try check(block) }
+    }
+}
