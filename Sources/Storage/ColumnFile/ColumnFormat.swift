@@ -9,31 +9,9 @@ import Memory
 package enum ColumnFileKind: UInt32, CaseIterable, Sendable {
     case segment = 1, catalog = 2
 
-    private var names: NumberedNames {
-        switch self {
-        case .segment: NumberedNames(prefix: "segment-")
-        case .catalog: NumberedNames(prefix: "catalog-")
-        }
-    }
+    private var names: FileKind { self == .segment ? .segment : .catalog }
 
     package func fileName(_ number: UInt64) -> String { names.name(number) }
-
-    /// The number in the name of a file of this kind, or nil for any other name.
-    package func fileNumber(_ name: String) -> UInt64? { names.number(name) }
-}
-
-/// What a manifest says of a column file, so that no other file can stand in for it.
-package struct FileReference: Equatable, Hashable, Sendable {
-    package var number: UInt64
-    package var byteCount: UInt64
-    /// The checksum of the header, which covers the directory's, which covers those of everything else.
-    package var checksum: UInt32
-
-    package init(number: UInt64, byteCount: UInt64, checksum: UInt32) {
-        self.number = number
-        self.byteCount = byteCount
-        self.checksum = checksum
-    }
 }
 
 /// The layout, version 1. All integers little-endian.

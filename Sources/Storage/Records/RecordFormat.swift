@@ -1,44 +1,37 @@
-// The bytes of the log: constants and layouts shared by writer and reader (page: Storage.docc/LogFormat.md).
+// The bytes that log and manifest share: a file's header, and the frame around each record (page: Storage.docc/LogFormat.md).
 import Memory
 
-/// How long the log's files grow. Not part of the format: any reader reads files of any length.
-package struct LogFileSizes: Sendable {
-    /// A file is closed once it is this long; a record may run past it.
-    package var target: Int
-    /// Zeros are written this far ahead: overwriting written blocks needs no journal commit at the sync.
-    /// Measured on ext4, 400 kB a sync: 0.18 ms into zeros, 0.33 into unwritten extents, 1.03 when appending.
-    package var zeroedStep: Int
+/// A kind of file made of records, told by its first bytes.
+struct RecordFileKind {
+    let file: FileKind
+    let magic: UInt64
+    let version: UInt32
 
-    package init(target: Int = 64 << 20, zeroedStep: Int = 4 << 20) {
-        self.target = target
-        self.zeroedStep = zeroedStep
-    }
+    static let log = RecordFileKind(file: .log, magic: 0x474F_4C4C_4941_544E, version: 2)  // "NTAILLOG"
+    static let manifest = RecordFileKind(file: .manifest, magic: 0x4E41_4D4C_4941_544E, version: 1)  // "NTAILMAN"
 }
 
-/// The log's layout, version 1. All integers little-endian.
-enum LogFormat {
-    static let magic: UInt64 = 0x474F_4C4C_4941_544E  // "NTAILLOG"
-    static let version: UInt32 = 1
+/// The layout of a file of records. All integers little-endian.
+enum RecordFormat {
     static let fileHeaderBytes = 64
     static let recordHeaderBytes = 32
     static let alignment = 8
     /// A record is bounded before anything is allocated for it; the wire's largest line fits with room.
     static let payloadBytesMax = 64 << 20
 
-    private static let names = NumberedNames(prefix: "log-")
-
-    static func fileName(_ number: UInt64) -> String { names.name(number) }
-
-    /// The number in a log file's name, or nil for any other name.
-    static func fileNumber(_ name: String) -> UInt64? { names.number(name) }
-
     static func paddedRecordBytes(payload: Int) -> Int {
         (recordHeaderBytes + payload + alignment - 1) / alignment * alignment
     }
+
+    /// Whether a file has nothing behind its header, whatever the header says.
+    static func isEmpty(_ bytes: RawSpan) -> Bool {
+        for offset in stride(from: fileHeaderBytes, to: bytes.byteCount, by: 1) where bytes.byte(at: offset) != 0 { return false }
+        return true
+    }
 }
 
-/// The first 64 bytes of a log file.
-struct LogFileHeader: Equatable {
+/// The first 64 bytes of a file of records.
+struct RecordFileHeader: Equatable {
     var databaseID: UInt64
     var fileNumber: UInt64
     /// Sequence of the first record in this file: one more than the last of the file before.
@@ -46,10 +39,10 @@ struct LogFileHeader: Equatable {
     /// Mixed into every checksum of the file, so that bytes of another file never validate here.
     var salt: UInt64
 
-    func encoded() -> ByteWriter {
-        var writer = ByteWriter(capacity: LogFormat.fileHeaderBytes)
-        writer.write(LogFormat.magic)
-        writer.write(LogFormat.version)
+    func encoded(as kind: RecordFileKind) -> ByteWriter {
+        var writer = ByteWriter(capacity: RecordFormat.fileHeaderBytes)
+        writer.write(kind.magic)
+        writer.write(kind.version)
         writer.write(UInt32(0))
         writer.write(databaseID)
         writer.write(fileNumber)
@@ -68,12 +61,12 @@ struct LogFileHeader: Equatable {
         self.salt = salt
     }
 
-    init(decoding bytes: RawSpan) throws(Corruption) {
-        guard bytes.byteCount == LogFormat.fileHeaderBytes else {
-            throw Corruption(offset: bytes.byteCount, expected: "a file header of \(LogFormat.fileHeaderBytes) bytes")
+    init(decoding bytes: RawSpan, as kind: RecordFileKind) throws(Corruption) {
+        guard bytes.byteCount == RecordFormat.fileHeaderBytes else {
+            throw Corruption(offset: bytes.byteCount, expected: "a file header of \(RecordFormat.fileHeaderBytes) bytes")
         }
         var reader = ByteReader(bytes)
-        guard try reader.read(UInt64.self) == LogFormat.magic else { throw Corruption(offset: 0, expected: "the log's magic number") }
+        guard try reader.read(UInt64.self) == kind.magic else { throw Corruption(offset: 0, expected: "the magic number of a \(kind.file)") }
         let version = try reader.read(UInt32.self)
         let reserved = try reader.read(UInt32.self)
         databaseID = try reader.read()
@@ -83,16 +76,16 @@ struct LogFileHeader: Equatable {
         let moreReserved = try reader.read(UInt64.self)
         let lastReserved = try reader.read(UInt32.self)
         let checksum = try reader.read(UInt32.self)
-        guard checksum == Checksum.of(bytes.extracting(first: LogFormat.fileHeaderBytes - 4)) else {
+        guard checksum == Checksum.of(bytes.extracting(first: RecordFormat.fileHeaderBytes - 4)) else {
             throw Corruption(offset: 60, expected: "the file header's checksum")
         }
-        guard version == LogFormat.version else { throw Corruption(offset: 8, expected: "log version \(LogFormat.version), found \(version)") }
+        guard version == kind.version else { throw Corruption(offset: 8, expected: "\(kind.file) version \(kind.version), found \(version)") }
         guard reserved == 0, moreReserved == 0, lastReserved == 0 else { throw Corruption(offset: 12, expected: "zeros in reserved bytes") }
     }
 }
 
 /// The 32 bytes before a record's payload.
-struct LogRecordHeader: Equatable {
+struct RecordHeader: Equatable {
     var payloadBytes: Int
     var type: UInt8
     var sequence: UInt64
@@ -105,7 +98,27 @@ struct LogRecordHeader: Equatable {
     /// A durability mark: no payload, no sequence of its own, overwritten by the next record.
     static let markType: UInt8 = 0xFF
 
-    func write(to writer: inout ByteWriter) {
+    /// The mark behind the record of sequence `durableSequence`.
+    static func mark(durableSequence: UInt64, previousChecksum: UInt32) -> RecordHeader {
+        RecordHeader(
+            payloadBytes: 0, type: markType, sequence: durableSequence, durableSequence: durableSequence, previousChecksum: previousChecksum)
+    }
+
+    /// Appends the whole record, padded; returns the checksum that the next one chains to.
+    @discardableResult
+    func encode(_ payload: RawSpan, salt: UInt64, into writer: inout ByteWriter) -> UInt32 {
+        precondition(payload.byteCount == payloadBytes && payloadBytes <= RecordFormat.payloadBytesMax, "payloads are bounded before they get here")
+        let start = writer.count
+        writer.reserve(RecordFormat.paddedRecordBytes(payload: payloadBytes))
+        write(to: &writer)
+        let checksum = RecordHeader.checksum(salt: salt, headerAndPayload: writer.bytes.extracting(start..<writer.count), payload)
+        writer.write(checksum)
+        writer.write(payload)
+        while (writer.count - start) % RecordFormat.alignment != 0 { writer.write(UInt8(0)) }
+        return checksum
+    }
+
+    private func write(to writer: inout ByteWriter) {
         writer.write(UInt32(payloadBytes))
         writer.write(type)
         writer.write(UInt8(0))
@@ -124,17 +137,17 @@ struct LogRecordHeader: Equatable {
     }
 
     /// The header at the start of `bytes` and the checksum stored behind it.
-    static func decode(_ bytes: RawSpan) throws(Corruption) -> (header: LogRecordHeader, checksum: UInt32) {
+    static func decode(_ bytes: RawSpan) throws(Corruption) -> (header: RecordHeader, checksum: UInt32) {
         var reader = ByteReader(bytes)
         let payloadBytes = Int(try reader.read(UInt32.self))
-        guard payloadBytes <= LogFormat.payloadBytesMax else {
-            throw Corruption(offset: 0, expected: "a record length of at most \(LogFormat.payloadBytesMax)")
+        guard payloadBytes <= RecordFormat.payloadBytesMax else {
+            throw Corruption(offset: 0, expected: "a record length of at most \(RecordFormat.payloadBytesMax)")
         }
         let type = try reader.read(UInt8.self)
         let flags = try reader.read(UInt8.self)
         let reserved = try reader.read(UInt16.self)
         guard flags == 0, reserved == 0 else { throw Corruption(offset: 5, expected: "zeros in reserved bytes") }
-        let header = LogRecordHeader(
+        let header = RecordHeader(
             payloadBytes: payloadBytes, type: type, sequence: try reader.read(),
             durableSequence: try reader.read(), previousChecksum: try reader.read())
         return (header, try reader.read())
@@ -146,7 +159,7 @@ struct LogRecordHeader: Equatable {
         precondition(offset >= 0 && offset + 8 <= bytes.byteCount, "a header must lie within its file")
         // Sound: checked above; any bit pattern is an integer.
         let word = UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
-        return word & 0xFFFF_FFFF <= UInt64(LogFormat.payloadBytesMax) && (word >> 32) & 0xFF != 0 && word >> 40 == 0
+        return word & 0xFFFF_FFFF <= UInt64(RecordFormat.payloadBytesMax) && (word >> 32) & 0xFF != 0 && word >> 40 == 0
     }
 
     /// The checksum that stands behind a header: over the file's salt, the header and the payload.

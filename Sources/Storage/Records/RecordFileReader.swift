@@ -1,8 +1,8 @@
-// Reads one log file back: every whole record in order, and a verdict on where and how it ends.
+// Reads one file of records back: every whole record in order, and a verdict on where and how it ends.
 import Memory
 
-/// What reading a log file came to.
-struct LogFileEnd: Equatable {
+/// What reading a file of records came to.
+struct RecordFileEnd: Equatable {
     /// Sequence that the next record would have.
     var nextSequence: UInt64
     /// Where the good bytes end.
@@ -18,43 +18,66 @@ struct LogFileEnd: Equatable {
     var unproven: Range<Int>? { durableSequence + 1 < nextSequence ? lastGroupOffset..<offset : nil }
 }
 
-/// Walks the records of one file that has been read into memory.
-struct LogReader {
-    let name: String
-    let header: LogFileHeader
+extension RecordFileEnd {
+    /// What is wrong where records that had been on the device are damaged or gone; nil where at most a torn tail is.
+    func loss(in name: String) -> Corruption? {
+        guard durableSequence >= nextSequence else { return nil }
+        return damage ?? Corruption(
+            file: name, offset: offset, expected: "records up to sequence \(durableSequence), which was acknowledged")
+    }
 
-    init(name: String, bytes: RawSpan) throws(Corruption) {
+    /// Makes sure that what was read is what the device holds.
+    ///
+    /// Records that a killed process had written but not synced are applied now and will be built upon: they must not be
+    /// lost to a power cut later. Syncing alone is not enough: after a sync that failed, the page cache holds what
+    /// the device does not and calls it clean. Writing the same bytes again makes it dirty.
+    func settle(_ name: String, on disk: any Disk) throws(DiskError) {
+        let file = try disk.open(name)
+        if let unproven {
+            let bytes = try RecordFileBytes(reading: file, from: unproven.lowerBound, to: unproven.upperBound)
+            try file.write(bytes.bytes, at: unproven.lowerBound)
+        }
+        try file.sync()
+    }
+}
+
+/// Walks the records of one file that has been read into memory.
+struct RecordFileReader {
+    let name: String
+    let header: RecordFileHeader
+
+    init(name: String, bytes: RawSpan, kind: RecordFileKind) throws(Corruption) {
         self.name = name
         do {
-            let headerBytes = bytes.extracting(first: min(bytes.byteCount, LogFormat.fileHeaderBytes))
-            header = try LogFileHeader(decoding: headerBytes)
+            let headerBytes = bytes.extracting(first: min(bytes.byteCount, RecordFormat.fileHeaderBytes))
+            header = try RecordFileHeader(decoding: headerBytes, as: kind)
         } catch { throw error.located(in: name, base: 0) }
-        guard LogFormat.fileName(header.fileNumber) == name else {
+        guard kind.file.name(header.fileNumber) == name else {
             throw Corruption(file: name, offset: 24, expected: "the file number of its own name, found \(header.fileNumber)")
         }
     }
 
     /// Hands each whole record to `apply` until the bytes end or stop making sense. O(file).
     func replay<E: Error>(
-        _ bytes: RawSpan, apply: (_ record: LogRecordHeader, _ payload: RawSpan, _ payloadOffset: Int) throws(E) -> Void
-    ) throws(E) -> LogFileEnd {
-        var end = LogFileEnd(
-            nextSequence: header.firstSequence, offset: LogFormat.fileHeaderBytes, lastGroupOffset: LogFormat.fileHeaderBytes,
+        _ bytes: RawSpan, apply: (_ record: RecordHeader, _ payload: RawSpan, _ payloadOffset: Int) throws(E) -> Void
+    ) throws(E) -> RecordFileEnd {
+        var end = RecordFileEnd(
+            nextSequence: header.firstSequence, offset: RecordFormat.fileHeaderBytes, lastGroupOffset: RecordFormat.fileHeaderBytes,
             damage: nil, durableSequence: 0)
         var previous: UInt32 = 0
-        while end.offset + LogFormat.recordHeaderBytes <= bytes.byteCount {
+        while end.offset + RecordFormat.recordHeaderBytes <= bytes.byteCount {
             switch recordAt(end.offset, in: bytes, sequence: end.nextSequence, previous: previous) {
             case .end(let damage):
                 end.damage = damage
                 end.durableSequence = max(end.durableSequence, highestProof(in: bytes, from: end.offset))
                 return end
             case .record(let record, let checksum):
-                let start = end.offset + LogFormat.recordHeaderBytes
+                let start = end.offset + RecordFormat.recordHeaderBytes
                 try apply(record, bytes.extracting(start..<start + record.payloadBytes), start)
                 if record.sequence == record.durableSequence + 1 { end.lastGroupOffset = end.offset }
                 end.durableSequence = max(end.durableSequence, record.durableSequence)
                 end.nextSequence += 1
-                end.offset += LogFormat.paddedRecordBytes(payload: record.payloadBytes)
+                end.offset += RecordFormat.paddedRecordBytes(payload: record.payloadBytes)
                 previous = checksum
             }
         }
@@ -62,16 +85,16 @@ struct LogReader {
     }
 
     private enum Finding {
-        case record(LogRecordHeader, checksum: UInt32)
+        case record(RecordHeader, checksum: UInt32)
         case end(damage: Corruption?)
     }
 
     private func recordAt(_ offset: Int, in bytes: RawSpan, sequence: UInt64, previous: UInt32) -> Finding {
-        if isZero(bytes.extracting(offset..<offset + LogFormat.recordHeaderBytes)) { return .end(damage: nil) }
-        let (record, checksum): (LogRecordHeader, UInt32)
+        if isZero(bytes.extracting(offset..<offset + RecordFormat.recordHeaderBytes)) { return .end(damage: nil) }
+        let (record, checksum): (RecordHeader, UInt32)
         do throws(Corruption) { (record, checksum) = try validRecord(at: offset, in: bytes) } catch { return .end(damage: error) }
         // A mark stands where the next record will. Should records lie behind it, the device lost a write over it.
-        if record.type == LogRecordHeader.markType { return .end(damage: nil) }
+        if record.type == RecordHeader.markType { return .end(damage: nil) }
         guard record.sequence == sequence else {
             return .end(damage: Corruption(file: name, offset: offset + 8, expected: "sequence \(sequence), found \(record.sequence)"))
         }
@@ -82,19 +105,19 @@ struct LogReader {
     }
 
     /// The record at `offset` if its own checksum holds, whatever stands before it.
-    private func validRecord(at offset: Int, in bytes: RawSpan) throws(Corruption) -> (LogRecordHeader, UInt32) {
+    private func validRecord(at offset: Int, in bytes: RawSpan) throws(Corruption) -> (RecordHeader, UInt32) {
         let rest = bytes.extracting(offset..<bytes.byteCount)
-        let (record, stored): (LogRecordHeader, UInt32)
-        do { (record, stored) = try LogRecordHeader.decode(rest) } catch { throw error.located(in: name, base: offset) }
-        let end = LogFormat.recordHeaderBytes + record.payloadBytes
+        let (record, stored): (RecordHeader, UInt32)
+        do { (record, stored) = try RecordHeader.decode(rest) } catch { throw error.located(in: name, base: offset) }
+        let end = RecordFormat.recordHeaderBytes + record.payloadBytes
         guard end <= rest.byteCount else {
             throw Corruption(file: name, offset: offset, expected: "\(end) bytes of record, found \(rest.byteCount)")
         }
-        let checksum = LogRecordHeader.checksum(
-            salt: header.salt, headerAndPayload: rest.extracting(first: LogFormat.recordHeaderBytes - 4),
-            rest.extracting(LogFormat.recordHeaderBytes..<end))
+        let checksum = RecordHeader.checksum(
+            salt: header.salt, headerAndPayload: rest.extracting(first: RecordFormat.recordHeaderBytes - 4),
+            rest.extracting(RecordFormat.recordHeaderBytes..<end))
         guard checksum == stored else {
-            throw Corruption(file: name, offset: offset + LogFormat.recordHeaderBytes - 4, expected: "the record's checksum")
+            throw Corruption(file: name, offset: offset + RecordFormat.recordHeaderBytes - 4, expected: "the record's checksum")
         }
         return (record, checksum)
     }
@@ -105,8 +128,8 @@ struct LogReader {
     private func highestProof(in bytes: RawSpan, from offset: Int) -> UInt64 {
         var highest: UInt64 = 0
         var at = offset
-        while at + LogFormat.recordHeaderBytes <= bytes.byteCount {
-            if LogRecordHeader.isPlausible(bytes, at: at) {
+        while at + RecordFormat.recordHeaderBytes <= bytes.byteCount {
+            if RecordHeader.isPlausible(bytes, at: at) {
                 do throws(Corruption) {
                     let (record, _) = try validRecord(at: at, in: bytes)
                     highest = max(highest, record.durableSequence)
@@ -114,7 +137,7 @@ struct LogReader {
                     // Not a record: look at the next place one could begin. This is a search, not an error.
                 }
             }
-            at += LogFormat.alignment
+            at += RecordFormat.alignment
         }
         return highest
     }

@@ -1,0 +1,18 @@
+// The names of a database's files: a kind, and a number that is used once.
+
+/// What a numbered file of a database is.
+package enum FileKind: String, CaseIterable, Sendable {
+    case log, segment, catalog, manifest
+
+    /// The kind, a dash, and 16 hexadecimal digits, so that names sort as their numbers do.
+    package func name(_ number: UInt64) -> String {
+        let digits = String(number, radix: 16)
+        return rawValue + "-" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// The number in the name of a file of this kind, or nil for any other name.
+    package func number(_ name: String) -> UInt64? {
+        guard name.hasPrefix(rawValue + "-"), name.utf8.count == rawValue.utf8.count + 17 else { return nil }
+        return UInt64(name.dropFirst(rawValue.utf8.count + 1), radix: 16).flatMap { self.name($0) == name ? $0 : nil }
+    }
+}
