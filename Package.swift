@@ -21,6 +21,7 @@ let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-n
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -30,6 +31,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     ],
@@ -52,7 +54,7 @@ let package = Package(
         .target(name: "Index", dependencies: ["Memory", "CKernels", "CBLAS"], swiftSettings: swiftRules),
 
         // The database: collections, commits, snapshots.
-        .target(name: "Engine", dependencies: ["Index", "Storage", "Memory"], swiftSettings: swiftRules),
+        .target(name: "Engine", dependencies: ["Index", "Storage", "Memory", crypto], swiftSettings: swiftRules),
 
         // Requests, responses, client: the only place that knows the protocol.
         .target(name: "Wire", dependencies: ["Engine", "Index", "Memory", "CSimdjson"], swiftSettings: swiftRules),

@@ -1,11 +1,23 @@
 // One collection at one sequence, and what can be asked of it besides searching.
-import Memory
+package import Memory
+import Storage
 
 /// A collection as readers see it.
 package final class CollectionSnapshot: Sendable {
     let state: CollectionState
+    /// The parts, the head last, and for each the number of its first row when all are counted through.
+    let parts: [ChunkPart]
+    let firstRows: [Int]
 
-    init(_ state: CollectionState) { self.state = state }
+    init(_ state: CollectionState) {
+        self.state = state
+        parts = state.parts
+        var rows = 0
+        firstRows = parts.map { part in
+            defer { rows += part.rowCount }
+            return rows
+        }
+    }
 
     package var schema: CollectionSchema { state.schema }
     /// Documents that are there, folders not counted.
@@ -22,7 +34,26 @@ package final class CollectionSnapshot: Sendable {
 
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
-    package func chunk(of hit: Hit) -> ChunkView { ChunkView(collection: self, number: Int(hit.chunk)) }
+
+    /// The chunk that was found.
+    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView {
+        let place = place(ofRow: Int(hit.row))
+        let ordinal = try parts[place.part].chunk(place.row) - Int(state.documents.rows[Int(hit.document)].firstChunk)
+        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal)
+    }
+
+    private func place(ofRow row: Int) -> ChunkPlace {
+        // Parts are few; those without rows share their first with the next one.
+        let part = firstRows.lastIndex { $0 <= row } ?? 0
+        return ChunkPlace(part: part, row: row - firstRows[part])
+    }
+
+    /// Damaged segments, which are not searched: how many chunks in force they hold, and what is wrong with the first.
+    package var damage: Damage? {
+        let damaged = parts.filter { $0.segment?.corruption != nil }
+        guard let first = damaged.first?.segment?.corruption else { return nil }
+        return Damage(segments: damaged.count, chunks: damaged.reduce(0) { $0 + $1.liveCount }, first: first)
+    }
 
     /// How many documents match, and how many chunks they have.
     package func count(filter: Filter?, under: [String]?) throws(EngineError) -> (documents: Int, chunks: Int) {
@@ -65,9 +96,9 @@ package struct NodeView {
     package var isFolder: Bool { row.isFolder != 0 }
     package var version: UInt64 { UInt64(state.documents.versions[number]) }
     package var parent: String? { row.parent.map { state.documents.id($0) } }
-    package var title: String? { row.has(DocumentRow.Present.title) ? state.texts.string(row.title) : nil }
-    package var url: String? { row.has(DocumentRow.Present.url) ? state.texts.string(row.url) : nil }
-    package var mime: String? { row.has(DocumentRow.Present.mime) ? state.texts.string(row.mime) : nil }
+    package var title: String? { row.has(DocumentRow.Present.title) ? state.documents.texts.string(row.title) : nil }
+    package var url: String? { row.has(DocumentRow.Present.url) ? state.documents.texts.string(row.url) : nil }
+    package var mime: String? { row.has(DocumentRow.Present.mime) ? state.documents.texts.string(row.mime) : nil }
     /// RFC 3339.
     package var time: String? { row.has(DocumentRow.Present.time) ? Timestamp.rfc3339(milliseconds: row.time) : nil }
 
@@ -89,52 +120,57 @@ package struct NodeView {
 
     package var chunkCount: Int { Int(row.chunkCount) }
 
-    package func chunk(_ ordinal: Int) -> ChunkView {
+    package func chunk(_ ordinal: Int) throws(EngineError) -> ChunkView {
         precondition(ordinal >= 0 && ordinal < chunkCount, "a chunk must lie within its document")
-        return ChunkView(collection: collection, number: Int(row.firstChunk) + ordinal)
+        let chunk = Int(row.firstChunk) + ordinal
+        let part = collection.parts[chunk >= state.head.firstChunk ? collection.parts.count - 1 : state.sealedIndex(ofChunk: chunk)]
+        return ChunkView(part: part, row: try part.row(ofChunk: chunk), ordinal: ordinal)
     }
 }
 
-/// A chunk of a snapshot, read where it lies.
+/// What a collection cannot serve because the bytes on disk are damaged.
+package struct Damage: Sendable {
+    package var segments: Int
+    package var chunks: Int
+    package var first: Corruption
+}
+
+/// A chunk of a snapshot, read where it lies. Reading fails where the segment that holds it turns out to be damaged.
 package struct ChunkView {
-    private let collection: CollectionSnapshot
-    private let number: Int
+    private let part: ChunkPart
+    private let row: Int
+    package let ordinal: Int
 
-    fileprivate init(collection: CollectionSnapshot, number: Int) {
-        self.collection = collection
-        self.number = number
+    fileprivate init(part: ChunkPart, row: Int, ordinal: Int) {
+        self.part = part
+        self.row = row
+        self.ordinal = ordinal
     }
 
-    private var state: CollectionState { collection.state }
-
-    package var ordinal: Int { state.ordinal(ofChunk: number) }
-
-    package var text: RawSpan? {
-        @_lifetime(borrow self)
-        get {
-            let row = state.chunks[number]
-            guard row.hasText != 0 else { return nil }
-            // Sound: self holds the snapshot, which holds the bytes.
-            return unsafe _overrideLifetime(state.texts.bytes(row.text), borrowing: self)
-        }
+    /// Its text, if it has one; the reader keeps what it had to unpack, for the chunk's neighbours.
+    @_lifetime(&reader)
+    package func text(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
+        guard try part.textParts(row) & ChunkParts.text != 0 else { return nil }
+        return try part.text(row, with: &reader.texts)
     }
 
-    package var heading: RawSpan? {
-        @_lifetime(borrow self)
-        get {
-            let row = state.chunks[number]
-            guard row.hasHeading != 0 else { return nil }
-            // Sound: as above.
-            return unsafe _overrideLifetime(state.texts.bytes(row.heading), borrowing: self)
-        }
+    @_lifetime(&reader)
+    package func heading(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
+        guard try part.textParts(row) & ChunkParts.heading != 0 else { return nil }
+        return try part.heading(row, with: &reader.headings)
     }
 
-    /// Its vector in a space, if it has one.
+    /// Its vector in a space of the schema's, if it has one.
     @_lifetime(borrow self)
-    package func vector(space: Int) -> Span<Float>? {
-        let rows = state.spaces[space]
-        guard let vector = rows.vector(number) else { return nil }
-        // Sound: as above; `rows` is a second holder of the snapshot's own pages.
-        return unsafe _overrideLifetime(vector, borrowing: self)
+    package func vector(space: Int, dimension: Int) throws(EngineError) -> Span<Float>? {
+        guard try !part.factor(row, space: space).isNaN else { return nil }
+        return try part.paddedVector(row, space: space).extracting(first: dimension)
     }
+}
+
+/// What reading chunks one after the other keeps from one to the next.
+package struct ChunkReader: ~Copyable {
+    fileprivate var texts = BlockReader()
+    fileprivate var headings = BlockReader()
+    package init() {}
 }

@@ -3,32 +3,63 @@ import Memory
 package import Storage
 import Synchronization
 
+/// How a database uses its disk. Tests make everything small.
+package struct DatabaseSizes: Sendable {
+    package var log = LogFileSizes()
+    package var manifest = ManifestFileSizes()
+    /// Kept back so that deletions succeed on a full disk.
+    package var reserveBytes = 8 << 20
+    /// Log bytes after which a checkpoint is due. With what arrives while it is made, an open replays at most 64 MiB.
+    package var checkpointBytes = 40 << 20
+    /// Log bytes without a checkpoint beyond which writers wait for one.
+    package var backlogBytesMax = 128 << 20
+
+    package init() {}
+}
+
 /// A database directory in use by this process. Safe to use from any thread.
 ///
 /// - A write is answered once it is on the device and in force; no crash takes it back.
 /// - A reader takes a snapshot and is not disturbed afterwards, nor disturbs anyone.
+/// - Maintenance happens on the threads of those who call `maintain`, `checkpoint` or `optimize`.
 package final class Database: Sendable {
-    private let disk: any Disk
     private let queue: CommitQueue
     private let published: Published
+    private let sizes: DatabaseSizes
+    let store: Store
+    let maintenance: Maintenance
 
-    /// Opens or creates the database in `disk`, replaying its log: O(bytes in the log).
+    /// Opens or creates the database in `disk`: maps its segments, reads its catalogs, replays the log behind the last checkpoint.
     ///
     /// Randomness is a parameter so that a test's seed repeats a run exactly; it salts files and is no secret.
     package init(
-        disk: any Disk, logFileSizes: LogFileSizes = LogFileSizes(), randomness: @escaping @Sendable () -> UInt64
+        disk: any Disk, sizes: DatabaseSizes = DatabaseSizes(), randomness: @escaping @Sendable () -> UInt64
     ) throws(LogError) {
         do { try disk.lock() } catch { throw .disk(error) }
-        var writer = Writer()
-        let log = try Log(disk: disk, sizes: logFileSizes, randomness: randomness) { (type, sequence, payload) throws(Corruption) in
-            _ = try writer.apply(type: type, sequence: sequence, payload: payload)
-        }
-        let published = Published(DatabaseSnapshot(writer))
-        self.disk = disk
-        self.published = published
-        queue = CommitQueue(writer: writer, log: log) { writer, touched in
-            published.update(from: writer, touched: touched)
-        }
+        let manifest = try Manifest(disk: disk, sizes: sizes.manifest, randomness: randomness)
+        let contents = manifest.contents
+        let store = try Store(disk: disk, manifest: manifest)
+        let stored: StoredDatabase
+        do throws(Corruption) { stored = try StoredDatabase(contents, disk: disk) } catch { throw .corruption(error) }
+        var writer = stored.writer
+        let log = try Log(
+            disk: disk, files: contents.logFiles, after: contents.version.coveredSequence, databaseID: contents.databaseID,
+            nextFileNumber: contents.nextFileNumber, sizes: sizes.log, randomness: randomness,
+            willStart: { (number) throws(LogError) in try store.startLogFile(number) },
+            apply: { (type, sequence, payload) throws(Corruption) in _ = try writer.apply(type: type, sequence: sequence, payload: payload) })
+        do {
+            let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
+            let published = Published(DatabaseSnapshot(writer))
+            self.published = published
+            queue = CommitQueue(writer: writer, gate: LogGate(log: log, reserve: reserve, path: disk.path)) { writer, touched in
+                published.update(from: writer, touched: touched)
+            }
+        } catch { throw .disk(error) }
+        self.sizes = sizes
+        self.store = store
+        maintenance = Maintenance(store: store, queue: queue, persisted: stored.catalogs)
+        // What a crash left of work that was under way. On a disk that does not let them go they do no harm.
+        do { try store.sweep() } catch { maintenance.note(error) }
     }
 
     /// What is in force now.
@@ -45,12 +76,16 @@ package final class Database: Sendable {
     }
 
     /// Commits what waits. Returns at once if another thread is doing so.
-    package func commit() { queue.lead() }
+    package func commit() {
+        relieveBacklog()
+        queue.lead()
+    }
 
     /// One write, waited for.
     package func write(_ write: Write) throws(EngineError) -> WriteOutcome {
         let answer = WriteAnswer()
         enqueue(write) { answer.fill($0) }
+        relieveBacklog()
         while true {
             queue.lead()
             if let result = answer.result { return try result.get() }
@@ -61,6 +96,76 @@ package final class Database: Sendable {
 
     /// Commits what waits, refuses what comes, and lets go of the files.
     package func close() throws(LogError) { try queue.close() }
+
+    // MARK: Maintenance
+
+    /// One piece of background work, the most pressing; false where there is none to do.
+    package func maintain(_ pace: Pace = .unlimited) throws(EngineError) -> Bool {
+        if isCheckpointDue {
+            try checkpoint(pace)
+            return true
+        }
+        return try maintenance.compact({ published.current().states }, by: CompactionPlan.next, pace)
+    }
+
+    package var isCheckpointDue: Bool { queue.backlogBytes >= sizes.checkpointBytes }
+
+    /// Brings all that is in force into files, so that the next open has no log to replay.
+    package func checkpoint(_ pace: Pace = .unlimited) throws(EngineError) { try maintenance.checkpoint(pace) }
+
+    /// A checkpoint, and then everything that can be joined is: each collection in as few segments as may be, no dead row in them.
+    package func optimize(_ collection: String? = nil, deadline: Deadline = .none, _ pace: Pace = .unlimited) throws(EngineError) {
+        if let collection { _ = try snapshot().collection(collection) }
+        try checkpoint(pace)
+        let states = { self.published.current().states.filter { collection == nil || $0.schema.name.isExactly(collection ?? "") } }
+        while try maintenance.compact(states, by: CompactionPlan.optimal, pace) { try deadline.check() }
+    }
+
+    /// Writers come before maintenance until the log has grown too long: then they do it themselves, or wait for who does.
+    private func relieveBacklog() {
+        guard queue.backlogBytes > sizes.backlogBytesMax else { return }
+        do { try checkpoint() } catch { maintenance.note(error) }
+    }
+
+    // MARK: Snapshots
+
+    /// What is in force now, kept under a name until it is dropped: instant, whatever its size, and durable when this returns.
+    package func createSnapshot(_ name: String, nowMilliseconds: Int64) throws(EngineError) -> SnapshotInfo {
+        try CollectionSchema.validate(name: name, field: "name")
+        return try queue.atRest { (sequence, log) throws(EngineError) in
+            var made: ManifestSnapshot?
+            try store.edit { (contents) throws(EngineError) in
+                guard !contents.snapshots.contains(where: { $0.name == name }) else {
+                    throw EngineError(.snapshotExists, "there is a snapshot \"\(name)\" already", field: "name")
+                }
+                guard contents.snapshots.count < Limits.snapshotsMax else {
+                    throw EngineError(.limitExceeded, "at most \(Limits.snapshotsMax) snapshots: drop one", field: "name")
+                }
+                let snapshot = ManifestSnapshot(
+                    name: name, createdMilliseconds: nowMilliseconds, sequence: sequence, version: contents.version,
+                    log: log.filter { contents.logFiles.contains($0.number) })
+                made = snapshot
+                return .addSnapshot(snapshot)
+            }
+            return SnapshotInfo(made!)  // The edit has been made of it.
+        }
+    }
+
+    /// Oldest first.
+    package var snapshots: [SnapshotInfo] { store.contents.snapshots.map(SnapshotInfo.init) }
+
+    package func dropSnapshot(_ name: String) throws(EngineError) {
+        try store.edit { (contents) throws(EngineError) in
+            guard contents.snapshots.contains(where: { $0.name == name }) else { throw EngineError.unknownSnapshot(name) }
+            return .dropSnapshot(name: name)
+        }
+        try maintenance.sweep()
+    }
+
+    package func manifestSnapshot(_ name: String) throws(EngineError) -> ManifestSnapshot {
+        guard let snapshot = store.contents.snapshots.first(where: { $0.name == name }) else { throw EngineError.unknownSnapshot(name) }
+        return snapshot
+    }
 
     /// All that can be judged without the writer: shape, limits, types, and bytes made of it, in parallel.
     private func check(_ write: Write) throws(EngineError) -> PendingChange {
@@ -123,6 +228,9 @@ package final class DatabaseSnapshot: Sendable {
         }
         return DatabaseSnapshot(sequence: writer.sequence, collections: next)
     }
+
+    /// Of all collections, in the order in which they were made.
+    fileprivate var states: [CollectionState] { collections.values.map(\.state).sorted { $0.number < $1.number } }
 
     package func collection(_ name: String) throws(EngineError) -> CollectionSnapshot {
         guard let collection = collections[name], collection.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }

@@ -18,6 +18,10 @@ package struct EngineError: Error, Equatable, Sendable, CustomStringConvertible 
         case diskFull = "disk_full"
         case outcomeUnknown = "outcome_unknown"
         case readOnly = "read_only"
+        case diskFailed = "disk_failed"
+        case dataDamaged = "data_damaged"
+        case snapshotExists = "snapshot_exists"
+        case unknownSnapshot = "unknown_snapshot"
     }
 
     /// Whether the same request may succeed another time.
@@ -40,7 +44,7 @@ package struct EngineError: Error, Equatable, Sendable, CustomStringConvertible 
     package var retry: Retry {
         switch code {
         case .diskFull, .behind, .deadlineExceeded: .later
-        case .outcomeUnknown, .readOnly: .never
+        case .outcomeUnknown, .readOnly, .diskFailed, .dataDamaged: .never
         default: .afterFix
         }
     }

@@ -27,6 +27,9 @@ package enum Limits {
     package static let squaredLengthMax = 0x1p125
     /// Below this length a direction drowns in float32's smallest numbers, and cosine has nothing to compare.
     package static let cosineLengthMin = 1e-18
+    /// A collection's catalog lies in at most so many files before they are made one.
+    static let catalogFilesMax = 16
+    package static let snapshotsMax = ManifestLimits.snapshotsMax
     /// A write becomes one record of the log.
     static let recordBytesMax = LogEntry.payloadBytesMax
     /// A commit group is synced once it holds this many bytes, however many wait.

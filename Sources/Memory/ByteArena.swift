@@ -53,11 +53,41 @@ package struct ByteArena: Sendable {
 
     /// The text at `range`, which was validated as UTF-8 before it was appended.
     package func string(_ range: ByteRange) -> String {
-        guard let text = String(validatingUTF8: bytes(range)) else {
-            preconditionFailure("only valid UTF-8 is stored as text")
-        }
-        return text
+        // Sound: read within the closure only. Decoded, not asserted: an arena may have come back from a file.
+        unsafe bytes(range).withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Whether `range` lies within what has been appended: ranges read from a file are asked this before they are used.
+    package func contains(_ range: ByteRange) -> Bool {
+        if range.count == 0 { return range == ByteRange() }
+        let page = Int(range.page)
+        return page < pages.count && Int(range.offset) + Int(range.count) <= usedBytes(ofPage: page)
     }
 
     package var byteCount: Int { pages.reduce(0) { $0 + $1.buffer.byteCount } }
+}
+
+extension ByteArena: PagedBytes {
+    package var pageCount: Int { pages.count }
+    package func usedBytes(ofPage number: Int) -> Int { number + 1 == pages.count ? used : pages[number].written }
+    package func isSamePage(_ number: Int, as other: Self) -> Bool { pages[number] === other.pages[number] }
+
+    @_lifetime(borrow self)
+    package func pageBytes(_ number: Int) -> RawSpan {
+        let page = pages[number]
+        // Sound: the page holds that many initialised bytes; self holds the page.
+        let span = unsafe RawSpan(_unsafeStart: page.base, byteCount: usedBytes(ofPage: number))
+        return unsafe _overrideLifetime(span, borrowing: self)
+    }
+
+    package mutating func restorePage(_ number: Int, from bytes: RawSpan) throws(Corruption) {
+        guard number <= pages.count, bytes.byteCount > 0 else {
+            throw Corruption(offset: 0, expected: "page \(number) of an arena, which has \(pages.count)")
+        }
+        let page = ColumnPage(byteCount: max(pageBytes, bytes.byteCount))
+        page.buffer.writeUnpublished(Span<UInt8>(_bytes: bytes), at: 0)
+        page.written = bytes.byteCount
+        if number == pages.count { pages.append(page) } else { pages[number] = page }
+        if number + 1 == pages.count { used = bytes.byteCount }
+    }
 }

@@ -63,6 +63,24 @@ package struct InternTable: Sendable {
     }
 
     package var byteCount: Int { arena.byteCount + ranges.byteCount + slots.capacity * 4 }
+
+    // MARK: On disk
+
+    /// What is written down: the strings and where each lies. The slots are hashed with this process's own seed.
+    package var stored: (strings: ByteArena, ranges: PagedColumn<ByteRange>) { (arena, ranges) }
+
+    /// A table as it was stored. O(strings).
+    package init(strings: ByteArena, ranges: PagedColumn<ByteRange>) throws(Corruption) {
+        arena = strings
+        self.ranges = ranges
+        var capacity = 64
+        while capacity < 2 * ranges.count { capacity *= 2 }
+        slots = AtomicSlots(capacity: capacity)
+        for number in 0..<ranges.count {
+            guard arena.contains(ranges[number]) else { throw Corruption(offset: number, expected: "a string within its arena") }
+            insert(UInt32(number), bytes(UInt32(number)))
+        }
+    }
 }
 
 extension RawSpan {

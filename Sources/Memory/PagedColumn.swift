@@ -77,6 +77,34 @@ package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
     package var byteCount: Int { pages.count * pageCapacity * MemoryLayout<Element>.stride }
 }
 
+extension PagedColumn: PagedBytes {
+    package func usedBytes(ofPage number: Int) -> Int { min(pageCapacity, count - number << shift) * MemoryLayout<Element>.stride }
+    package func isSamePage(_ number: Int, as other: Self) -> Bool { pages[number] === other.pages[number] }
+
+    @_lifetime(borrow self)
+    package func pageBytes(_ number: Int) -> RawSpan {
+        // Sound: elements are plain values without padding that matters; the page is initialised to its end.
+        unsafe page(number).bytes
+    }
+
+    package mutating func restorePage(_ number: Int, from bytes: RawSpan) throws(Corruption) {
+        let stride = MemoryLayout<Element>.stride
+        guard number <= pages.count, bytes.byteCount > 0, bytes.byteCount % stride == 0, bytes.byteCount <= pageCapacity * stride else {
+            throw Corruption(offset: 0, expected: "page \(number) of a column with up to \(pageCapacity) elements of \(stride) bytes, found \(bytes.byteCount) bytes")
+        }
+        // Only the last page is ever short.
+        guard number + 1 >= pages.count || bytes.byteCount == pageCapacity * stride else {
+            throw Corruption(offset: 0, expected: "a full page \(number)")
+        }
+        guard number < pages.count || count == number << shift else { throw Corruption(offset: 0, expected: "a full page \(number - 1)") }
+        let page = ColumnPage(byteCount: pageCapacity * stride)
+        page.buffer.writeUnpublished(Span<UInt8>(_bytes: bytes), at: 0)
+        page.written = bytes.byteCount / stride
+        if number == pages.count { pages.append(page) } else { pages[number] = page }
+        if number + 1 == pages.count { count = number << shift + page.written }
+    }
+}
+
 /// One page: memory, and how many elements any copy of the column has put there.
 @safe @usableFromInline
 package final class ColumnPage: @unchecked Sendable {

@@ -5,7 +5,7 @@ import TestSupport
 
 extension ModelNode {
     /// A node as a database shows it.
-    init(_ view: NodeView, schema: CollectionSchema) {
+    init(_ view: NodeView, schema: CollectionSchema) throws(EngineError) {
         id = Text(bytes: Array(copying: view.id))
         version = view.version
         isFolder = view.isFolder
@@ -22,7 +22,8 @@ extension ModelNode {
                 fields[name] = ModelValue(value, type)
             }
         }
-        chunks = (0..<view.chunkCount).map { ModelChunk(view.chunk($0), spaceCount: schema.spaces.count) }
+        var reader = ChunkReader()
+        for ordinal in 0..<view.chunkCount { chunks.append(try ModelChunk(view.chunk(ordinal), schema: schema, &reader)) }
     }
 
     /// The times in these tests are shown in one way each.
@@ -38,11 +39,11 @@ extension ModelNode {
 }
 
 extension ModelChunk {
-    init(_ view: ChunkView, spaceCount: Int) {
-        if let bytes = view.text { text = Text(bytes: Array(copying: bytes)) }
-        if let bytes = view.heading { heading = Text(bytes: Array(copying: bytes)) }
-        for space in 0..<spaceCount {
-            if let vector = view.vector(space: space) { vectors[space] = Array(copying: vector).map(\.bitPattern) }
+    init(_ view: ChunkView, schema: CollectionSchema, _ reader: inout ChunkReader) throws(EngineError) {
+        if let bytes = try view.text(with: &reader) { text = Text(bytes: Array(copying: bytes)) }
+        if let bytes = try view.heading(with: &reader) { heading = Text(bytes: Array(copying: bytes)) }
+        for (space, dimension) in schema.spaces.map(\.dimension).enumerated() {
+            if let vector = try view.vector(space: space, dimension: dimension) { vectors[space] = Array(copying: vector).map(\.bitPattern) }
         }
     }
 }
@@ -54,21 +55,21 @@ extension Model {
         let names = collections.keys.sorted()
         if snapshot.collectionNames != names { return "collections \(snapshot.collectionNames), expected \(names)" }
         for (name, expected) in collections {
-            if let difference = expected.difference(from: try snapshot.collection(name)) { return "in \(name): \(difference)" }
+            if let difference = try expected.difference(from: snapshot.collection(name)) { return "in \(name): \(difference)" }
         }
         return nil
     }
 }
 
 extension ModelCollection {
-    func difference(from found: CollectionSnapshot) -> String? {
+    func difference(from found: CollectionSnapshot) throws(EngineError) -> String? {
         if found.schema != schema { return "schema \(found.schema)" }
         let counts = [found.documentCount, found.folderCount, found.chunkCount]
         if counts != [documentCount, folderCount, chunkCount] {
             return "counts \(counts), expected \([documentCount, folderCount, chunkCount])"
         }
         for id in everSeen {
-            let node = found.node(id.string).map { ModelNode($0, schema: schema) }
+            let node = if let view = found.node(id.string) { try ModelNode(view, schema: schema) } else { nil as ModelNode? }
             if let shown = found.node(id.string)?.fields.map(\.name), shown != schema.fields.map(\.name).filter(shown.contains) {
                 return "node \(id) shows its fields as \(shown)"
             }
@@ -110,8 +111,8 @@ extension ModelCollection {
         }
         let result = try found.search(input)
         for (query, hits) in zip(queries, result.hits) {
-            let shown = hits.map { hit in
-                ModelHit(id: Text(bytes: Array(copying: found.document(of: hit).id)), ordinal: found.chunk(of: hit).ordinal, score: hit.score)
+            let shown = try hits.map { hit throws(EngineError) in
+                try ModelHit(id: Text(bytes: Array(copying: found.document(of: hit).id)), ordinal: found.chunk(of: hit).ordinal, score: hit.score)
             }
             let expected = search(space: space, query: query, k: input.k, filter: filter, under: under, minScore: input.minScore)
             if shown != expected { return "search \(input) for \(query) found \(shown), expected \(expected)" }

@@ -13,7 +13,11 @@ enum TestDatabase {
 
     static func open(_ disk: any Disk, sizes: LogFileSizes = smallFiles, seed: UInt64 = 1) throws(LogError) -> Database {
         let random = SharedRandom(seed: seed)
-        return try Database(disk: disk, logFileSizes: sizes, randomness: { random.next() })
+        var small = DatabaseSizes()
+        small.log = sizes
+        small.manifest = ManifestFileSizes(editBytesMax: 2000, zeroedStep: 64)
+        small.reserveBytes = 512
+        return try Database(disk: disk, sizes: small, randomness: { random.next() })
     }
 }
 

@@ -2,55 +2,83 @@
 import Index
 import Memory
 
-/// What a chunk is besides its vectors.
-struct ChunkRow: BitwiseCopyable, Sendable {
-    var text = ByteRange()
-    var heading = ByteRange()
-    var hasText: UInt8 = 0
-    var hasHeading: UInt8 = 0
-}
-
 /// A collection as a value: copying it is the snapshot (every column shares its pages, see `PagedColumn`).
 struct CollectionState: Sendable {
     /// Given once: a collection dropped and created again under one name is another collection.
     let number: UInt32
     let schema: CollectionSchema
-    var documents = DocumentTable()
-    var fields: [FieldColumn]
-    /// By chunk number: the document it belongs to, and the version it belongs to.
-    var chunkDocuments = PagedColumn<UInt32>()
-    var chunkVersions = PagedColumn<UInt32>()
-    var chunks = PagedColumn<ChunkRow>()
-    var spaces: [SpaceRows]
-    var texts = ByteArena()
-    var liveChunkCount = 0
+    var catalog: Catalog
+    /// Segments, and heads waiting to become one; rising by chunk number.
+    var sealed: [ChunkPart]
+    /// The chunks behind them: the only part that grows.
+    var head: HeadRows
+    private(set) var headLiveCount = 0
 
     init(number: UInt32, schema: CollectionSchema) {
+        self.init(number: number, schema: schema, catalog: Catalog(schema: schema), sealed: [], nextChunk: 0)
+    }
+
+    /// A collection as it was found on disk, with an empty head.
+    init(number: UInt32, schema: CollectionSchema, catalog: Catalog, sealed: [ChunkPart], nextChunk: Int) {
         self.number = number
         self.schema = schema
-        fields = schema.fields.map(FieldColumn.init)
-        spaces = schema.spaces.map(SpaceRows.init)
+        self.catalog = catalog
+        self.sealed = sealed
+        head = HeadRows(firstChunk: nextChunk, schema: schema)
+        for number in 0..<catalog.documents.count { countChunks(of: number, by: 1) }
     }
 
-    var chunkCount: Int { chunkDocuments.count }
-
-    func isLive(chunk: Int) -> Bool {
-        chunkVersions[chunk] == documents.versions[Int(chunkDocuments[chunk])]
+    var documents: DocumentTable {
+        _read { yield catalog.documents }
+        _modify { yield &catalog.documents }
     }
 
-    /// The chunk numbers of a document that is there.
-    func chunkNumbers(of document: Int) -> Range<Int> {
-        let row = documents.rows[document]
-        return Int(row.firstChunk)..<Int(row.firstChunk) + Int(row.chunkCount)
+    var fields: [FieldColumn] {
+        _read { yield catalog.fields }
+        _modify { yield &catalog.fields }
     }
 
-    func ordinal(ofChunk chunk: Int) -> Int {
-        chunk - Int(documents.rows[Int(chunkDocuments[chunk])].firstChunk)
+    /// All parts, the head last.
+    var parts: [ChunkPart] { sealed + [ChunkPart(rows: .memory(head), liveCount: headLiveCount)] }
+    /// Chunks in force.
+    var liveChunkCount: Int { sealed.reduce(headLiveCount) { $0 + $1.liveCount } }
+    /// Rows kept, in force or not.
+    var rowCount: Int { sealed.reduce(head.count) { $0 + $1.rowCount } }
+
+    /// Ends the head and begins a new one, to make a segment of the former.
+    mutating func sealHead() {
+        guard head.count > 0 else { return }
+        sealed.append(ChunkPart(rows: .memory(head), liveCount: headLiveCount))
+        head = HeadRows(firstChunk: head.endChunk, schema: schema)
+        headLiveCount = 0
+    }
+
+    mutating func install(_ replacement: Replacement) {
+        let replaced = sealed.indices.filter { replacement.chunks.contains(sealed[$0].chunks.lowerBound) }
+        guard let first = replaced.first, let last = replaced.last else { preconditionFailure("a segment replaces parts that are there") }
+        let liveCount = sealed[first...last].reduce(0) { $0 + $1.liveCount }
+        precondition(replacement.by != nil || liveCount == 0, "chunks in force are not left out")
+        sealed.replaceSubrange(first...last, with: replacement.by.map { [ChunkPart(rows: .segment($0), liveCount: liveCount)] } ?? [])
+    }
+
+    /// Counts a document's chunks in (1) or out (-1) of the part that holds them.
+    mutating func countChunks(of number: Int, by sign: Int) {
+        let row = documents.rows[number]
+        guard documents.isLive(number), row.chunkCount > 0 else { return }
+        let (chunk, change) = (Int(row.firstChunk), sign * Int(row.chunkCount))
+        if chunk >= head.firstChunk { headLiveCount += change } else { sealed[sealedIndex(ofChunk: chunk)].liveCount += change }
     }
 
     /// Memory held, in bytes, pages shared with snapshots included.
-    var byteCount: Int {
-        documents.byteCount + texts.byteCount + chunkDocuments.byteCount + chunkVersions.byteCount + chunks.byteCount
-            + fields.reduce(0) { $0 + $1.byteCount } + spaces.reduce(0) { $0 + $1.byteCount }
-    }
+    var byteCount: Int { catalog.byteCount + sealed.reduce(head.byteCount) { $0 + $1.byteCount } }
+}
+
+/// What a collection knows of its documents without their chunks: in memory whole, and on disk in catalog files.
+struct Catalog: Sendable {
+    var documents = DocumentTable()
+    var fields: [FieldColumn]
+
+    init(schema: CollectionSchema) { fields = schema.fields.map(FieldColumn.init) }
+
+    var byteCount: Int { documents.byteCount + fields.reduce(0) { $0 + $1.byteCount } }
 }

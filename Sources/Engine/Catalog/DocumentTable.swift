@@ -1,24 +1,29 @@
 // The nodes of a collection: who is there, in which version, under whom.
 import Memory
 
-/// What is known of a node besides its id and its declared fields. Texts lie in the collection's arena.
+/// What is known of a node besides its id and its declared fields. Texts lie in the table's arena.
+///
+/// Catalog files hold it as it lies in memory: 88 bytes, little-endian, no gaps (asserted by a test).
 struct DocumentRow: BitwiseCopyable, Sendable {
+    /// Of the content last stored; zero where a change of parts has made the content another (see `ContentDigest`).
+    var digest = ContentDigest()
+    /// Unix milliseconds.
+    var time: Int64 = 0
+    var firstChunk: UInt64 = 0
+    var chunkCount: UInt32 = 0
     /// The version last given out, kept when the node is deleted: a version is never used twice, so rows of a
     /// deleted document cannot come alive with its successor.
     var lastVersion: UInt32 = 0
     /// Number of the parent plus one; 0 at the root.
     var parentPlusOne: UInt32 = 0
     var childCount: UInt32 = 0
-    var firstChunk: UInt32 = 0
-    var chunkCount: UInt32 = 0
-    var isFolder: UInt8 = 0
-    /// Which of the optional texts are there (see `Present`): an empty title is not an absent one.
-    var present: UInt8 = 0
     var title = ByteRange()
     var url = ByteRange()
     var mime = ByteRange()
-    /// Unix milliseconds.
-    var time: Int64 = 0
+    var isFolder: UInt8 = 0
+    /// Which of the optional texts are there (see `Present`): an empty title is not an absent one.
+    var present: UInt8 = 0
+    var reserved: UInt16 = 0
 
     enum Present {
         static let title: UInt8 = 1, url: UInt8 = 2, mime: UInt8 = 4, time: UInt8 = 8
@@ -34,11 +39,33 @@ struct DocumentTable: Sendable {
     /// The version in force; 0 where there is no such node (any more). A chunk row lives iff its version is this.
     private(set) var versions = PagedColumn<UInt32>()
     private(set) var rows = PagedColumn<DocumentRow>()
+    /// Titles, addresses and kinds.
+    var texts = ByteArena()
     /// How many nodes are there now, and how many of them are folders.
     private(set) var liveCount = 0
     private(set) var folderCount = 0
 
     var count: Int { versions.count }
+
+    init() {}
+
+    /// A table as it was stored; refuses what points outside it. O(nodes).
+    init(ids: InternTable, versions: PagedColumn<UInt32>, rows: PagedColumn<DocumentRow>, texts: ByteArena) throws(Corruption) {
+        guard ids.count == versions.count, rows.count == versions.count else {
+            throw Corruption(offset: 0, expected: "\(ids.count) nodes, found \(versions.count) versions and \(rows.count) rows")
+        }
+        (self.ids, self.versions, self.rows, self.texts) = (ids, versions, rows, texts)
+        for number in 0..<count {
+            let row = rows[number]
+            guard Int(row.parentPlusOne) <= count, texts.contains(row.title), texts.contains(row.url), texts.contains(row.mime),
+                row.firstChunk <= Self.chunksMax, versions[number] == 0 || versions[number] == row.lastVersion
+            else { throw Corruption(offset: number, expected: "a row that fits its table") }
+            if isLive(number) { count(row, by: 1) }
+        }
+    }
+
+    /// Chunk numbers stay below this, which a million new chunks a second reach in 35,000 years.
+    static let chunksMax: UInt64 = 1 << 60
 
     /// The number of a node that is there.
     func find(_ id: RawSpan) -> Int? {
@@ -137,5 +164,5 @@ struct DocumentTable: Sendable {
         return inside
     }
 
-    var byteCount: Int { ids.byteCount + versions.byteCount + rows.byteCount }
+    var byteCount: Int { ids.byteCount + versions.byteCount + rows.byteCount + texts.byteCount }
 }

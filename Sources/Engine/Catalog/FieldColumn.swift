@@ -34,6 +34,29 @@ struct FieldColumn: Sendable {
 
     init(schema: FieldSchema) { self.schema = schema }
 
+    /// A column as it was stored; refuses what points outside it. O(documents).
+    init(
+        schema: FieldSchema, documents: Int, values: PagedColumn<UInt64>, present: PagedColumn<UInt8>, keywords: InternTable, lists: PagedColumn<UInt32>
+    ) throws(Corruption) {
+        self.init(schema: schema)
+        (self.values, self.present, self.keywords, self.lists) = (values, present, keywords, lists)
+        guard values.count == documents, present.count == documents else {
+            throw Corruption(offset: 0, expected: "\(documents) values of the field \(schema.name), found \(values.count)")
+        }
+        for document in 0..<documents where present[document] != 0 {
+            let isInside =
+                switch schema.type {
+                case .keyword: values[document] < UInt64(keywords.count)
+                case .keywords: list(values[document]).upperBound <= lists.count
+                case .int, .float, .bool, .time: true
+                }
+            guard isInside else { throw Corruption(offset: document, expected: "a value that the field \(schema.name) has") }
+        }
+        for index in 0..<lists.count {
+            guard Int(lists[index]) < keywords.count else { throw Corruption(offset: index, expected: "a keyword of the field \(schema.name)") }
+        }
+    }
+
     /// A column that begins with the next document, which has no value yet.
     mutating func appendAbsent() {
         values.append(0)

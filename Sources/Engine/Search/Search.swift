@@ -18,9 +18,9 @@ package struct SearchInput: Sendable {
 
 /// A chunk that was found.
 package struct Hit: Sendable {
-    /// Number of the document and of the chunk, for `CollectionSnapshot`; never shown.
+    /// Number of the document, and of the row over all parts, for `CollectionSnapshot`; never shown.
     package var document: UInt32
-    package var chunk: UInt32
+    package var row: UInt32
     package var score: Float
 }
 
@@ -29,6 +29,8 @@ package struct SearchResult: Sendable {
     package var hits: [[Hit]]
     /// Rows compared, over all query vectors.
     package var visited: Int
+    /// What could not be searched, if anything.
+    package var damage: Damage?
 }
 
 extension CollectionSnapshot {
@@ -44,22 +46,23 @@ extension CollectionSnapshot {
         let hits = zip(queries, found).map { query, candidates in
             self.hits(candidates, query: query, minScore: input.minScore)
         }
-        return SearchResult(hits: hits, visited: visited)
+        return SearchResult(hits: hits, visited: visited, damage: damage)
     }
 
-    private func space(of input: SearchInput) throws(EngineError) -> SpaceRows {
+    /// The space's index.
+    private func space(of input: SearchInput) throws(EngineError) -> Int {
         guard let name = input.space else {
             guard let index = schema.defaultSpaceIndex else {
                 let names = schema.spaces.map(\.name).joined(separator: ", ")
                 throw EngineError(.unknownSpace, names.isEmpty ? "this collection has no vector space" : "say which space: this collection has \(names)", field: "space")
             }
-            return state.spaces[index]
+            return index
         }
         guard let index = schema.spaceIndex(name) else { throw EngineError(.unknownSpace, "there is no space \"\(name)\"", field: "space") }
-        return state.spaces[index]
+        return index
     }
 
-    private func prepare(_ input: SearchInput, _ space: SpaceRows) throws(EngineError) -> [FlatQuery] {
+    private func prepare(_ input: SearchInput, _ space: Int) throws(EngineError) -> [FlatQuery] {
         guard (1...Limits.kMax).contains(input.k) else {
             throw EngineError(.invalidValue, "k must be 1 to \(Limits.kMax), got \(input.k)", field: "k")
         }
@@ -67,31 +70,26 @@ extension CollectionSnapshot {
         guard input.vectors.count <= Limits.searchesMax else {
             throw EngineError(.limitExceeded, "at most \(Limits.searchesMax) searches a request", field: "searches")
         }
+        let space = schema.spaces[space]
         var queries: [FlatQuery] = []
         for (index, range) in input.vectors.enumerated() {
             let vector = input.floats.span.extracting(range)
-            try space.schema.check(vector, field: input.vectors.count == 1 ? "vector" : "searches[\(index)].vector")
-            queries.append(FlatQuery(vector, metric: space.schema.metric))
+            try space.check(vector, field: input.vectors.count == 1 ? "vector" : "searches[\(index)].vector")
+            queries.append(FlatQuery(vector, metric: space.metric))
         }
         return queries
     }
 
     private func compare(
-        _ queries: [FlatQuery], in space: SpaceRows, k: Int, allowed: Bitmap?, deadline: Deadline
+        _ queries: [FlatQuery], in space: Int, k: Int, allowed: Bitmap?, deadline: Deadline
     ) throws(EngineError) -> (found: [[Candidate]], visited: Int) {
-        let state = state
-        var search = FlatSearch(queries: queries, k: k)
-        var selection: [UInt32] = []
-        for number in 0..<space.rows.pageCount {
-            try deadline.check()
-            state.select(page: number, of: space, allowed: allowed, into: &selection)
-            let page = FlatPage(
-                rows: space.rows.page(number), stride: space.rows.width, factors: space.factors.page(number),
-                ties: state.chunkDocuments.page(number), firstRow: number * space.rows.pageRows)
-            search.scan(page, selection: selection.span)
+        var scan = PartScan(search: FlatSearch(queries: queries, k: k), space: space, documents: state.documents, allowed: allowed, deadline: deadline)
+        // A damaged segment found on the way is left out as a whole, as it will be from now on.
+        while try !scan.run(over: parts, firstRows) {
+            scan.search = FlatSearch(queries: queries, k: k)
         }
-        let visited = search.compared
-        return (search.finish(), visited)
+        let visited = scan.search.compared
+        return (scan.search.finish(), visited)
     }
 
     private func hits(_ candidates: [Candidate], query: FlatQuery, minScore: Float?) -> [Hit] {
@@ -100,28 +98,85 @@ extension CollectionSnapshot {
         for candidate in candidates {
             let score = query.finalScore(candidate.score)
             if let minScore, score < minScore { break }
-            hits.append(Hit(document: candidate.tie, chunk: candidate.row, score: score))
+            hits.append(Hit(document: candidate.tie, row: candidate.row, score: score))
         }
         return hits
     }
 }
 
-extension CollectionState {
-    /// The rows of a page that live, are allowed and have a vector: the only ones that are ever compared.
-    fileprivate func select(page number: Int, of space: SpaceRows, allowed: Bitmap?, into selection: inout [UInt32]) {
-        let owners = chunkDocuments.page(number)
+/// Compares all rows of all parts that live, are allowed and have a vector: no others are ever compared.
+private struct PartScan {
+    var search: FlatSearch
+    let space: Int
+    let documents: DocumentTable
+    let allowed: Bitmap?
+    let deadline: Deadline
+    private var selection: [UInt32] = []
+
+    init(search: FlatSearch, space: Int, documents: DocumentTable, allowed: Bitmap?, deadline: Deadline) {
+        self.search = search
+        self.space = space
+        self.documents = documents
+        self.allowed = allowed
+        self.deadline = deadline
+    }
+
+    /// False where a segment turned out to be damaged on the way: then all is to be done again without it.
+    mutating func run(over parts: [ChunkPart], _ firstRows: [Int]) throws(EngineError) -> Bool {
+        for (part, firstRow) in zip(parts, firstRows) where part.liveCount > 0 {
+            switch part.rows {
+            case .memory(let rows): try scan(rows, allLive: part.liveCount == rows.count, firstRow: firstRow)
+            case .segment(let segment):
+                if segment.corruption != nil { continue }
+                do throws(EngineError) { try scan(segment, allLive: part.liveCount == segment.rowCount, firstRow: firstRow) } catch {
+                    guard error.code == .dataDamaged else { throw error }
+                    return false
+                }
+            }
+        }
+        return true
+    }
+
+    private mutating func scan(_ rows: HeadRows, allLive: Bool, firstRow: Int) throws(EngineError) {
+        let vectors = rows.spaces[space]
+        for number in 0..<vectors.rows.pageCount {
+            try deadline.check()
+            let page = FlatPage(
+                rows: vectors.rows.page(number), stride: vectors.rows.width, factors: vectors.factors.page(number),
+                ties: rows.documents.page(number), firstRow: firstRow + number * vectors.rows.pageRows)
+            scan(page, versions: rows.versions.page(number), factors: vectors.factors.page(number), isWhole: allLive && vectors.absentCount == 0)
+        }
+    }
+
+    private mutating func scan(_ segment: Segment, allLive: Bool, firstRow: Int) throws(EngineError) {
+        let isWhole = try segment.absentCount(space: space) == 0 && allLive
+        for first in stride(from: 0, to: segment.rowCount, by: Self.pageRows) {
+            try deadline.check()
+            let range = first..<min(first + Self.pageRows, segment.rowCount)
+            let vectors = try segment.vectors(range, space: space)
+            let factors = try segment.factors(range, space: space)
+            let page = FlatPage(
+                rows: vectors, stride: vectors.count / range.count, factors: factors, ties: try segment.documents(range), firstRow: firstRow + first)
+            scan(page, versions: try segment.versions(range), factors: factors, isWhole: isWhole)
+        }
+    }
+
+    private static let pageRows = 1024
+
+    private mutating func scan(_ page: borrowing FlatPage, versions: Span<UInt32>, factors: Span<Float>, isWhole: Bool) {
         selection.removeAll(keepingCapacity: true)
-        if allowed == nil, liveChunkCount == chunkCount, space.absentCount == 0 {
+        let owners = page.ties
+        if allowed == nil, isWhole {
             selection.append(contentsOf: 0..<UInt32(owners.count))
-            return
+        } else {
+            for row in owners.indices {
+                let document = Int(owners[row])
+                if let allowed, !allowed[document] { continue }
+                guard documents.versions[document] == versions[row], !factors[row].isNaN else { continue }
+                selection.append(UInt32(row))
+            }
         }
-        let versions = chunkVersions.page(number)
-        let factors = space.factors.page(number)
-        for row in owners.indices {
-            let document = Int(owners[row])
-            if let allowed, !allowed[document] { continue }
-            guard documents.versions[document] == versions[row], !factors[row].isNaN else { continue }
-            selection.append(UInt32(row))
-        }
+        let rows = selection
+        search.scan(page, selection: rows.span)
     }
 }

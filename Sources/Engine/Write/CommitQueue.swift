@@ -21,20 +21,28 @@ final class CommitQueue: Sendable {
         var isClosed = false
     }
 
-    /// Writer and log: touched by the leader alone, for which this lock, never contended, is the proof.
+    /// Writer and log: touched by the leader, and between two groups for a moment by maintenance.
     private struct Committer: ~Copyable {
         var writer: Writer
-        let log: Log
+        var gate: LogGate
     }
 
     private let state = Mutex(State())
     private let committer: Mutex<Committer>
     private let publish: @Sendable (borrowing Writer, Set<UInt32>) -> Void
 
-    init(writer: Writer, log: sending Log, publish: @escaping @Sendable (borrowing Writer, Set<UInt32>) -> Void) {
-        committer = Mutex(Committer(writer: writer, log: log))
+    /// Bytes ever appended to the log, and those of them that a checkpoint covers.
+    private let appendedBytes: Atomic<UInt64>
+    private let coveredBytes = Atomic<UInt64>(0)
+
+    init(writer: Writer, gate: consuming sending LogGate, publish: @escaping @Sendable (borrowing Writer, Set<UInt32>) -> Void) {
+        appendedBytes = Atomic(gate.log.bytesAppended)
+        committer = Mutex(Committer(writer: writer, gate: gate))
         self.publish = publish
     }
+
+    /// Bytes of the log that no checkpoint covers: what the next open would have to replay.
+    var backlogBytes: Int { Int(appendedBytes.load(ordering: .relaxed)) - Int(coveredBytes.load(ordering: .relaxed)) }
 
     /// Takes a change into the order. The caller then calls `lead`, at once or after other work.
     func enqueue(_ change: PendingChange, completion: @escaping Completion) {
@@ -65,8 +73,50 @@ final class CommitQueue: Sendable {
             waitForLeader()
             lead()
         }
-        try committer.withLock { committer throws(LogError) in try committer.log.close() }
+        try committer.withLock { committer throws(LogError) in try committer.gate.log.close() }
     }
+
+    // MARK: Maintenance
+
+    /// Ends every head and the log file at hand, and hands out what is in force: all that is needed to write it down
+    /// while writing goes on.
+    func freeze() throws(EngineError) -> FrozenWriter {
+        try committer.withLock { committer throws(EngineError) in
+            do throws(LogError) { try committer.gate.log.rotate() } catch { throw EngineError(maintaining: error) }
+            committer.writer.sealHeads()
+            return FrozenWriter(
+                sequence: committer.writer.sequence, nextCollectionNumber: committer.writer.nextNumber, collections: committer.writer.collections,
+                lastLogFile: committer.gate.log.files.last ?? 0, appendedBytes: committer.gate.log.bytesAppended)
+        }
+    }
+
+    /// Puts segments in the place of what they were made of, for every snapshot from now on.
+    func install(_ replacements: [Replacement]) {
+        committer.withLock { committer in
+            for replacement in replacements { committer.writer.install(replacement) }
+            publish(committer.writer, Set(replacements.map(\.collection)))
+        }
+    }
+
+    /// Forgets what the files of a checkpoint cover.
+    func retireLog(coveredBy frozen: FrozenWriter) {
+        committer.withLock { committer in
+            let log = committer.gate.log
+            log.retire(keeping: log.files.filter { $0 > frozen.lastLogFile })
+        }
+        coveredBytes.store(frozen.appendedBytes, ordering: .relaxed)
+    }
+
+    /// What a snapshot taken now holds besides files: up to which sequence, and how much of which log files. No group is
+    /// committed while `body` runs.
+    func atRest<T>(_ body: (_ sequence: UInt64, _ log: [LogFileExtent]) throws(EngineError) -> T) throws(EngineError) -> T {
+        try committer.withLock { committer throws(EngineError) in
+            try body(committer.writer.sequence, committer.gate.log.extent)
+        }
+    }
+
+    /// Whether deletions could be stored if the disk were full now.
+    var hasReserve: Bool { committer.withLock { $0.gate.hasReserve } }
 
     private var isIdle: Bool { state.withLock { $0.waiting.isEmpty && !$0.hasLeader } }
 
@@ -116,10 +166,12 @@ final class CommitQueue: Sendable {
             members.removeAll()
         }
         let first: UInt64
-        do { first = try committer.log.append(entries) } catch {
+        // A group takes away as a whole or not at all: see `Writer.isNeededInForce`.
+        do { first = try committer.gate.append(entries, isRemoval: Writer.isRemoval(members[0].change)) } catch {
             for member in members { member.completion(.failure(EngineError(error))) }
             return
         }
+        appendedBytes.store(committer.gate.log.bytesAppended, ordering: .relaxed)
         var outcomes: [WriteOutcome] = []
         var touched: Set<UInt32> = []
         for (index, entry) in entries.enumerated() {

@@ -17,11 +17,10 @@ struct UpsertApplier {
         var counts = WriteCounts()
         for _ in 0..<(try reader.read(UInt32.self)) {
             let id = try reader.readBlob()
+            let digest = ContentDigest(high: try reader.read(), low: try reader.read())
+            var document = ByteReader(try reader.readBlob())
             if let existing = state.documents.find(id) {
-                // On a copy of the reader: only a document that turns out to be the same has been read to its end.
-                var comparing = reader
-                if try isSame(&comparing, as: existing, in: state) {
-                    reader = comparing
+                if digest.isKnown, state.documents.rows[existing].digest == digest {
                     counts.unchanged += 1
                     continue
                 }
@@ -29,17 +28,20 @@ struct UpsertApplier {
             } else {
                 counts.inserted += 1
             }
-            try store(&reader, id: id, in: &state)
+            try store(&document, id: id, digest: digest, in: &state)
+            try document.finish()
         }
         return counts
     }
 
     // MARK: Storing
 
-    private static func store(_ reader: inout ByteReader, id: RawSpan, in state: inout CollectionState) throws(Corruption) {
+    private static func store(
+        _ reader: inout ByteReader, id: RawSpan, digest: ContentDigest, in state: inout CollectionState
+    ) throws(Corruption) {
         let number = state.number(ofDocument: id)
-        let wasLive = state.documents.isLive(number)
         var row = DocumentRow()
+        row.digest = digest
         row.lastVersion = state.documents.rows[number].lastVersion + 1
         let parts = try parts(&reader)
         if parts & UpsertRecord.Part.folder != 0 { row.isFolder = 1 }
@@ -54,20 +56,20 @@ struct UpsertApplier {
             row.present |= DocumentRow.Present.time
         }
         try storeFields(&reader, of: number, in: &state)
-        row.firstChunk = UInt32(state.chunkCount)
+        row.firstChunk = UInt64(state.head.endChunk)
         row.chunkCount = try reader.read()
-        for _ in 0..<row.chunkCount { try storeChunk(&reader, of: number, version: row.lastVersion, in: &state) }
-        if wasLive { state.liveChunkCount -= Int(state.documents.rows[number].chunkCount) }
-        state.liveChunkCount += Int(row.chunkCount)
+        for _ in 0..<row.chunkCount { try storeChunk(&reader, of: number, version: row.lastVersion, state.schema.spaces, in: &state.head) }
         // The new chunks are all there; this is the step that makes them, and no others, the document's.
+        state.countChunks(of: number, by: -1)
         state.documents.replace(number, with: row)
+        state.countChunks(of: number, by: 1)
     }
 
     private static func text(
         _ reader: inout ByteReader, _ row: inout DocumentRow, _ part: UInt8, _ state: inout CollectionState
     ) throws(Corruption) -> ByteRange {
         row.present |= part
-        return state.texts.append(try utf8(&reader))
+        return state.documents.texts.append(try utf8(&reader))
     }
 
     private static func storeFields(_ reader: inout ByteReader, of number: Int, in state: inout CollectionState) throws(Corruption) {
@@ -81,93 +83,22 @@ struct UpsertApplier {
     }
 
     private static func storeChunk(
-        _ reader: inout ByteReader, of number: Int, version: UInt32, in state: inout CollectionState
+        _ reader: inout ByteReader, of number: Int, version: UInt32, _ spaces: [SpaceSchema], in head: inout HeadRows
     ) throws(Corruption) {
-        var chunk = ChunkRow()
         let parts = try chunkParts(&reader)
-        if parts & UpsertRecord.ChunkPart.text != 0 {
-            chunk.hasText = 1
-            chunk.text = state.texts.append(try utf8(&reader))
-        }
-        if parts & UpsertRecord.ChunkPart.heading != 0 {
-            chunk.hasHeading = 1
-            chunk.heading = state.texts.append(try utf8(&reader))
-        }
-        state.chunks.append(chunk)
-        state.chunkDocuments.append(UInt32(number))
-        state.chunkVersions.append(version)
-        var given = [Bool](repeating: false, count: state.spaces.count)
+        let text = parts & ChunkParts.text != 0 ? try utf8(&reader) : nil
+        let heading = parts & ChunkParts.heading != 0 ? try utf8(&reader) : nil
+        head.append(document: number, version: version, text: text, heading: heading)
+        var given = [Bool](repeating: false, count: spaces.count)
         var floats: [Float] = []
         for _ in 0..<(try reader.read(UInt8.self)) {
-            let vector = try vector(&reader, in: state)
+            let vector = try vector(&reader, spaces)
             guard !given[vector.space] else { throw Corruption(offset: reader.offset, expected: "one vector a space") }
             given[vector.space] = true
             vector.bytes.copyFloats(to: &floats)
-            state.spaces[vector.space].append(floats.span)
+            head.append(floats.span, space: vector.space)
         }
-        for index in given.indices where !given[index] { state.spaces[index].appendAbsent() }
-    }
-
-    // MARK: Comparing
-
-    /// Whether the document at the reader is the one stored, to the last bit. Reads to its end if it is.
-    private static func isSame(_ reader: inout ByteReader, as number: Int, in state: CollectionState) throws(Corruption) -> Bool {
-        let row = state.documents.rows[number]
-        let parts = try parts(&reader)
-        guard (parts & UpsertRecord.Part.folder != 0) == (row.isFolder != 0) else { return false }
-        guard (parts & UpsertRecord.Part.parent != 0) == (row.parent != nil) else { return false }
-        if let parent = row.parent {
-            guard try reader.readBlob().isEqual(to: state.documents.ids.bytes(UInt32(parent))) else { return false }
-        }
-        guard try isSameText(&reader, parts & UpsertRecord.Part.title, row, DocumentRow.Present.title, row.title, state),
-            try isSameText(&reader, parts & UpsertRecord.Part.url, row, DocumentRow.Present.url, row.url, state),
-            try isSameText(&reader, parts & UpsertRecord.Part.mime, row, DocumentRow.Present.mime, row.mime, state)
-        else { return false }
-        guard (parts & UpsertRecord.Part.time != 0) == row.has(DocumentRow.Present.time) else { return false }
-        if row.has(DocumentRow.Present.time) { guard try reader.read(Int64.self) == row.time else { return false } }
-        guard try isSameFields(&reader, as: number, in: state) else { return false }
-        guard try reader.read(UInt32.self) == row.chunkCount else { return false }
-        for chunk in state.chunkNumbers(of: number) {
-            guard try isSameChunk(&reader, as: chunk, in: state) else { return false }
-        }
-        return true
-    }
-
-    private static func isSameText(
-        _ reader: inout ByteReader, _ given: UInt8, _ row: DocumentRow, _ part: UInt8, _ stored: ByteRange, _ state: CollectionState
-    ) throws(Corruption) -> Bool {
-        guard (given != 0) == row.has(part) else { return false }
-        if given == 0 { return true }
-        return try reader.readBlob().isEqual(to: state.texts.bytes(stored))
-    }
-
-    private static func isSameFields(_ reader: inout ByteReader, as number: Int, in state: CollectionState) throws(Corruption) -> Bool {
-        var left = state.fields.reduce(0) { $0 + Int($1.present[number]) }
-        for _ in 0..<(try reader.read(UInt16.self)) {
-            let (index, value) = try field(&reader, in: state)
-            guard let stored = state.fields[index].value(number), stored.isExactly(value) else { return false }
-            left -= 1
-        }
-        return left == 0
-    }
-
-    private static func isSameChunk(_ reader: inout ByteReader, as chunk: Int, in state: CollectionState) throws(Corruption) -> Bool {
-        let row = state.chunks[chunk]
-        let parts = try chunkParts(&reader)
-        guard (parts & UpsertRecord.ChunkPart.text != 0) == (row.hasText != 0),
-            (parts & UpsertRecord.ChunkPart.heading != 0) == (row.hasHeading != 0)
-        else { return false }
-        if row.hasText != 0 { guard try reader.readBlob().isEqual(to: state.texts.bytes(row.text)) else { return false } }
-        if row.hasHeading != 0 { guard try reader.readBlob().isEqual(to: state.texts.bytes(row.heading)) else { return false } }
-        var left = state.spaces.reduce(0) { $0 + ($1.hasVector(chunk) ? 1 : 0) }
-        for _ in 0..<(try reader.read(UInt8.self)) {
-            let given = try vector(&reader, in: state)
-            // Sound: a float is its four bytes. Bits are compared, so -0 and 0 differ: what was sent is what is kept.
-            let space = state.spaces[given.space]
-            guard let stored = space.vector(chunk), unsafe stored.bytes.isEqual(to: given.bytes) else { return false }
-            left -= 1
-        }
-        return left == 0
+        for index in given.indices where !given[index] { head.appendAbsent(space: index) }
     }
 
     // MARK: Reading the parts
@@ -180,7 +111,7 @@ struct UpsertApplier {
 
     private static func chunkParts(_ reader: inout ByteReader) throws(Corruption) -> UInt8 {
         let parts = try reader.read(UInt8.self)
-        guard parts & ~UpsertRecord.ChunkPart.known == 0 else { throw Corruption(offset: reader.offset - 1, expected: "known chunk parts") }
+        guard parts & ~ChunkParts.known == 0 else { throw Corruption(offset: reader.offset - 1, expected: "known chunk parts") }
         return parts
     }
 
@@ -209,10 +140,10 @@ struct UpsertApplier {
     }
 
     @_lifetime(copy reader)
-    private static func vector(_ reader: inout ByteReader, in state: CollectionState) throws(Corruption) -> IndexedVector {
+    private static func vector(_ reader: inout ByteReader, _ spaces: [SpaceSchema]) throws(Corruption) -> IndexedVector {
         let index = Int(try reader.read(UInt8.self))
-        guard index < state.spaces.count else { throw Corruption(offset: reader.offset - 1, expected: "a space's index") }
-        return IndexedVector(space: index, bytes: try reader.readBytes(4 * state.spaces[index].schema.dimension))
+        guard index < spaces.count else { throw Corruption(offset: reader.offset - 1, expected: "a space's index") }
+        return IndexedVector(space: index, bytes: try reader.readBytes(4 * spaces[index].dimension))
     }
 }
 
@@ -244,7 +175,6 @@ extension CollectionState {
             var folder = DocumentRow()
             folder.lastVersion = documents.rows[parent].lastVersion + 1
             folder.isFolder = 1
-            folder.firstChunk = UInt32(chunkCount)
             for index in fields.indices { fields[index].set(parent, to: nil) }
             documents.replace(parent, with: folder)
         }
@@ -252,7 +182,7 @@ extension CollectionState {
     }
 
     mutating func remove(document number: Int) {
-        liveChunkCount -= Int(documents.rows[number].chunkCount)
+        countChunks(of: number, by: -1)
         documents.remove(number)
     }
 }

@@ -5,7 +5,8 @@ import Memory
 // Layout (all integers little-endian; str = u32 length + UTF-8):
 //
 //   u32 collection number | u32 document count | documents
-//   document: str id | u8 parts | [str parent] [str title] [str url] [str mime] [i64 time] | u16 n, n x field | u32 n, n x chunk
+//   document: str id | u64 u64 digest of the content | u32 length of the content | content
+//   content:  u8 parts | [str parent] [str title] [str url] [str mime] [i64 time] | u16 n, n x field | u32 n, n x chunk
 //   field:    u16 index | keyword: str | keyword[]: u16 n, n x str | int, time: i64 | float: f64 | bool: u8
 //   chunk:    u8 parts | [str text] [str heading] | u8 spaces, each u8 index | dimension x f32
 
@@ -13,10 +14,6 @@ enum UpsertRecord {
     enum Part {
         static let folder: UInt8 = 1, parent: UInt8 = 2, title: UInt8 = 4, url: UInt8 = 8, mime: UInt8 = 16, time: UInt8 = 32
         static let known: UInt8 = 63
-    }
-    enum ChunkPart {
-        static let text: UInt8 = 1, heading: UInt8 = 2
-        static let known: UInt8 = 3
     }
 }
 
@@ -48,6 +45,23 @@ struct UpsertEncoder {
     private mutating func add(_ document: DocumentInput, floats: [Float]) throws(EngineError) {
         try checkID(document.id, field: "id")
         writer.writeString(document.id)
+        let start = writer.count
+        for _ in 0..<2 { writer.write(UInt64(0)) }
+        writer.write(UInt32(0))
+        try addContent(of: document, floats: floats)
+        sealContent(from: start)
+    }
+
+    /// Puts length and digest before the content, now that it stands there.
+    private mutating func sealContent(from start: Int) {
+        let count = writer.count - (start + 20)
+        let digest = ContentDigest(of: writer.bytes.extracting(start + 20..<writer.count))
+        writer.overwrite(at: start, with: digest.high)
+        writer.overwrite(at: start + 8, with: digest.low)
+        writer.overwrite(at: start + 16, with: UInt32(count))
+    }
+
+    private mutating func addContent(of document: DocumentInput, floats: [Float]) throws(EngineError) {
         writer.write(parts(of: document))
         if let parent = document.parent {
             try checkID(parent, field: "parent")
@@ -89,17 +103,18 @@ struct UpsertEncoder {
     }
 
     private mutating func addFields(_ fields: [(name: String, value: InputValue)]) throws(EngineError) {
-        // Counted once each has been found to be declared and given once: a caller's list may be of any length.
-        let countOffset = writer.count
-        writer.write(UInt16(0))
-        var given: Set<Int> = []
+        // In the order of their declaration, whatever the caller's: equal contents are to have equal bytes.
+        var given: [Int: FieldValue] = [:]
         for (name, value) in fields {
             guard let index = schema.fieldIndex(name) else { throw Self.undeclared(name, schema) }
-            guard given.insert(index).inserted else { throw EngineError(.invalidValue, "two values for one field", field: "fields.\(name)") }
-            writer.write(UInt16(index))
-            write(try Self.typed(value, as: schema.fields[index].type, field: "fields.\(name)"), as: schema.fields[index].type)
+            let typed = try Self.typed(value, as: schema.fields[index].type, field: "fields.\(name)")
+            guard given.updateValue(typed, forKey: index) == nil else { throw EngineError(.invalidValue, "two values for one field", field: "fields.\(name)") }
         }
-        writer.overwrite(at: countOffset, with: UInt16(given.count))
+        writer.write(UInt16(given.count))
+        for (index, value) in given.sorted(by: { $0.key < $1.key }) {
+            writer.write(UInt16(index))
+            write(value, as: schema.fields[index].type)
+        }
     }
 
     static func undeclared(_ name: String, _ schema: CollectionSchema) -> EngineError {
@@ -178,23 +193,22 @@ struct UpsertEncoder {
     }
 
     private mutating func add(_ chunk: ChunkInput, floats: [Float]) throws(EngineError) {
-        writer.write((chunk.text != nil ? UpsertRecord.ChunkPart.text : 0) | (chunk.heading != nil ? UpsertRecord.ChunkPart.heading : 0))
+        writer.write((chunk.text != nil ? ChunkParts.text : 0) | (chunk.heading != nil ? ChunkParts.heading : 0))
         try write(chunk.text, bytesMax: Limits.textBytesMax, field: "text")
         try write(chunk.heading, bytesMax: Limits.titleBytesMax, field: "heading")
-        // Counted behind the check that each is of a space of its own, as fields are.
-        let countOffset = writer.count
-        writer.write(UInt8(0))
-        var used: Set<Int> = []
+        // In the order of the spaces, as fields are in theirs.
+        var given: [Int: VectorInput] = [:]
         for vector in chunk.vectors {
             let (index, field) = try space(vector)
-            guard used.insert(index).inserted else { throw EngineError(.invalidValue, "two vectors for one space", field: field) }
-            writer.write(UInt8(index))
-            let numbers = floats.span.extracting(vector.floats)
-            try schema.spaces[index].check(numbers, field: field)
-            // Sound: a float is its four bytes; this machine is little-endian (checked at start).
-            writer.write(unsafe numbers.bytes)
+            guard given.updateValue(vector, forKey: index) == nil else { throw EngineError(.invalidValue, "two vectors for one space", field: field) }
+            try schema.spaces[index].check(floats.span.extracting(vector.floats), field: field)
         }
-        writer.overwrite(at: countOffset, with: UInt8(used.count))
+        writer.write(UInt8(given.count))
+        for (index, vector) in given.sorted(by: { $0.key < $1.key }) {
+            writer.write(UInt8(index))
+            // Sound: a float is its four bytes; this machine is little-endian (checked at start).
+            writer.write(unsafe floats.span.extracting(vector.floats).bytes)
+        }
     }
 
     private func space(_ vector: VectorInput) throws(EngineError) -> (index: Int, field: String) {

@@ -7,8 +7,18 @@ import Storage
 struct Writer: Sendable {
     private(set) var collections: [UInt32: CollectionState] = [:]
     private(set) var numbers: [String: UInt32] = [:]
-    private var nextNumber: UInt32 = 1
+    private(set) var nextNumber: UInt32 = 1
     private(set) var sequence: UInt64 = 0
+
+    init() {}
+
+    /// What the files of a database hold, at the sequence that they cover.
+    init(collections: [CollectionState], nextNumber: UInt32, sequence: UInt64) {
+        self.collections = Dictionary(uniqueKeysWithValues: collections.map { ($0.number, $0) })
+        numbers = Dictionary(uniqueKeysWithValues: collections.map { ($0.schema.name, $0.number) })
+        self.nextNumber = nextNumber
+        self.sequence = sequence
+    }
 
     // MARK: Judging
 
@@ -27,12 +37,20 @@ struct Writer: Sendable {
         }
     }
 
-    /// Whether no change can be judged before this one is in force: a document for a collection that is about to go
-    /// would be logged behind the drop, where no replay could apply it.
+    /// Whether this change ends its group. A document for a collection that is about to go would be logged behind the drop,
+    /// where no replay could apply it; and what takes away has a group of its own, for a full disk (`LogGate`).
     static func isNeededInForce(_ change: PendingChange) -> Bool {
         switch change {
-        case .createCollection, .dropCollection: true
-        case .upsert, .delete: false
+        case .createCollection, .dropCollection, .delete: true
+        case .upsert: false
+        }
+    }
+
+    /// Whether the change only takes away.
+    static func isRemoval(_ change: PendingChange) -> Bool {
+        switch change {
+        case .dropCollection, .delete: true
+        case .createCollection, .upsert: false
         }
     }
 
@@ -151,6 +169,20 @@ struct Writer: Sendable {
             counts.deleted += 1
         }
         return counts
+    }
+
+    // MARK: Maintenance
+
+    mutating func sealHeads() {
+        for number in collections.keys { collections[number]?.sealHead() }
+    }
+
+    /// Puts a segment in the place of the parts it was made of. Deletions meanwhile are counted in the parts' live counts. Nothing
+    /// to do where the collection is gone.
+    mutating func install(_ replacement: Replacement) {
+        guard var state = collections.removeValue(forKey: replacement.collection) else { return }
+        state.install(replacement)
+        collections[replacement.collection] = state
     }
 
     /// Hands the state out of the dictionary and back, so that no column is copied for having two holders.

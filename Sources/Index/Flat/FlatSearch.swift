@@ -40,7 +40,7 @@ package struct FlatPage: ~Escapable {
     let rows: Span<Float>
     let stride: Int
     let factors: Span<Float>
-    let ties: Span<UInt32>
+    package let ties: Span<UInt32>
     /// Number of the page's first row.
     let firstRow: Int
 

@@ -229,6 +229,7 @@ package struct ResponseWriter: Sendable {
     ) throws(WireError) {
         begin(id, sequence: sequence)
         var missing: [String] = []
+        var reader = ChunkReader()
         json.key("documents")
         json.beginArray()
         for documentID in input.ids {
@@ -236,7 +237,7 @@ package struct ResponseWriter: Sendable {
                 missing.append(documentID)
                 continue
             }
-            self.node(node, collection, with: input.with)
+            try self.node(node, collection, with: input.with, &reader)
             try checkSize()
         }
         json.endArray()
@@ -247,7 +248,9 @@ package struct ResponseWriter: Sendable {
         end()
     }
 
-    private mutating func node(_ node: NodeView, _ collection: CollectionSnapshot, with: Parts) {
+    private mutating func node(
+        _ node: NodeView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
+    ) throws(WireError) {
         json.beginObject()
         json.key("id")
         json.string(node.id)
@@ -261,7 +264,7 @@ package struct ResponseWriter: Sendable {
         if !node.isFolder, !with.isDisjoint(with: [.text, .heading, .vector]) {
             json.key("chunks")
             json.beginArray()
-            for ordinal in 0..<node.chunkCount { chunk(node.chunk(ordinal), collection, with: with) }
+            for ordinal in 0..<node.chunkCount { try chunk(ordinal, of: node, collection, with: with, &reader) }
             json.endArray()
         }
         json.endObject()
@@ -302,31 +305,35 @@ package struct ResponseWriter: Sendable {
         json.endObject()
     }
 
-    private mutating func chunk(_ chunk: ChunkView, _ collection: CollectionSnapshot, with: Parts) {
+    private mutating func chunk(
+        _ ordinal: Int, of node: NodeView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
+    ) throws(WireError) {
         json.beginObject()
         json.key("ordinal")
-        json.int(chunk.ordinal)
-        content(of: chunk, collection, with: with)
+        json.int(ordinal)
+        do { try content(of: node.chunk(ordinal), collection, with: with, &reader) } catch { throw WireError(error) }
         json.endObject()
     }
 
-    private mutating func content(of chunk: ChunkView, _ collection: CollectionSnapshot, with: Parts) {
-        if with.contains(.heading), let heading = chunk.heading {
+    private mutating func content(
+        of chunk: ChunkView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
+    ) throws(EngineError) {
+        if with.contains(.heading), let heading = try chunk.heading(with: &reader) {
             json.key("heading")
             json.string(heading)
         }
-        if with.contains(.text), let text = chunk.text {
+        if with.contains(.text), let text = try chunk.text(with: &reader) {
             json.key("text")
             json.string(text)
         }
-        if with.contains(.vector) { vectors(of: chunk, collection) }
+        if with.contains(.vector) { try vectors(of: chunk, collection) }
     }
 
     /// `vector` where the collection has one space, `vectors` by name where it has several.
-    private mutating func vectors(of chunk: ChunkView, _ collection: CollectionSnapshot) {
+    private mutating func vectors(of chunk: ChunkView, _ collection: CollectionSnapshot) throws(EngineError) {
         let spaces = collection.schema.spaces
         if spaces.count == 1 {
-            guard let vector = chunk.vector(space: 0) else { return }
+            guard let vector = try chunk.vector(space: 0, dimension: spaces[0].dimension) else { return }
             json.key("vector")
             json.floats(vector)
             return
@@ -334,7 +341,7 @@ package struct ResponseWriter: Sendable {
         json.key("vectors")
         json.beginObject()
         for index in spaces.indices {
-            guard let vector = chunk.vector(space: index) else { continue }
+            guard let vector = try chunk.vector(space: index, dimension: spaces[index].dimension) else { continue }
             json.key(spaces[index].name)
             json.floats(vector)
         }
@@ -359,8 +366,9 @@ package struct ResponseWriter: Sendable {
         json.int(node.chunkCount)
         json.key("chunks")
         json.beginArray()
+        var reader = ChunkReader()
         for ordinal in first..<last {
-            chunk(node.chunk(ordinal), collection, with: [.heading, .text])
+            try chunk(ordinal, of: node, collection, with: [.heading, .text], &reader)
             try checkSize()
         }
         json.endArray()
@@ -399,16 +407,32 @@ package struct ResponseWriter: Sendable {
         json.key("visited")
         json.int(result.visited)
         json.endObject()
+        if let damage = result.damage { incomplete(damage) }
         took(microseconds)
         end()
+    }
+
+    /// What the answer lacks, because the bytes it would have come from are damaged.
+    private mutating func incomplete(_ damage: Damage) {
+        json.key("incomplete")
+        json.beginObject()
+        json.key("segments")
+        json.int(damage.segments)
+        json.key("chunks")
+        json.int(damage.chunks)
+        json.key("reason")
+        json.string("\(damage.first)")
+        json.endObject()
     }
 
     private mutating func hits(_ hits: [Hit], _ collection: CollectionSnapshot, with: Parts) throws(WireError) {
         json.key("hits")
         json.beginArray()
+        var reader = ChunkReader()
         for hit in hits {
             let document = collection.document(of: hit)
-            let chunk = collection.chunk(of: hit)
+            let chunk: ChunkView
+            do { chunk = try collection.chunk(of: hit) } catch { throw WireError(error) }
             json.beginObject()
             json.key("document")
             json.string(document.id)
@@ -417,7 +441,7 @@ package struct ResponseWriter: Sendable {
             json.key("score")
             json.float(hit.score)
             attributes(of: document, with: with)
-            content(of: chunk, collection, with: with)
+            do { try content(of: chunk, collection, with: with, &reader) } catch { throw WireError(error) }
             json.endObject()
             try checkSize()
         }

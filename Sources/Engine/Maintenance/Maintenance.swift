@@ -1,0 +1,198 @@
+// What is done behind the writer's back: heads become segments, segments are joined, and the log is cut short.
+import Memory
+import Storage
+import Synchronization
+
+/// Background work, one piece at a time, on whatever thread calls. The writer is asked for its state, and told of a new file, in
+/// steps of microseconds; readers hear of neither.
+final class Maintenance: Sendable {
+    /// By collection: what its catalog files hold. Their pages are kept so that the next difference can be told from them.
+    private typealias Persisted = [UInt32: Catalog]
+
+    private let store: Store
+    private let queue: CommitQueue
+    /// Held for as long as a piece of work takes.
+    private let working: Mutex<Persisted>
+    private let lastFailure = Mutex<EngineError?>(nil)
+    let progress = Progress()
+
+    init(store: Store, queue: CommitQueue, persisted: [UInt32: Catalog]) {
+        self.store = store
+        self.queue = queue
+        working = Mutex(persisted)
+    }
+
+    /// Removes what counts no more, once no work is under way.
+    func sweep() throws(EngineError) {
+        try working.withLock { _ throws(EngineError) in try store.sweep() }
+    }
+
+    /// The last failure of work that nobody waits for; nil once work has succeeded again.
+    var failure: EngineError? { lastFailure.withLock { $0 } }
+    func note(_ error: EngineError?) { lastFailure.withLock { $0 = error } }
+
+    // MARK: Checkpoint
+
+    /// Brings everything that is in force now into files, so that the log up to here is not needed any more.
+    func checkpoint(_ pace: Pace) throws(EngineError) {
+        try working.withLock { persisted throws(EngineError) in try checkpoint(&persisted, pace) }
+    }
+
+    private func checkpoint(_ persisted: inout Persisted, _ pace: Pace) throws(EngineError) {
+        let frozen = try queue.freeze()
+        let before = store.contents
+        guard frozen.sequence > before.version.coveredSequence else { return }
+        var made: [Checkpointed] = []
+        progress.begin(.checkpoint, collection: nil, total: frozen.collections.count)
+        defer { progress.end() }
+        for state in frozen.collections.values.sorted(by: { $0.number < $1.number }) {
+            if let collection = try checkpoint(state, stored: before.version.collections[state.number], persisted[state.number], pace) {
+                made.append(collection)
+            }
+            progress.advance(by: 1)
+        }
+        try store.syncNames()
+        try commit(made, frozen)
+        for collection in made { persisted[collection.state.number] = collection.state.catalog }
+        persisted = persisted.filter { frozen.collections[$0.key] != nil }
+        try store.sweep()
+    }
+
+    /// What a checkpoint made of one collection.
+    private struct Checkpointed {
+        var state: CollectionState
+        var manifest: ManifestCollection
+        /// The heads that became a segment, and the segment, unless none of their chunks was left.
+        var sealed: Range<Int>?
+        var segment: ManifestSegment?
+    }
+
+    /// nil where its files hold all of it already.
+    private func checkpoint(
+        _ state: CollectionState, stored: ManifestCollection?, _ persisted: Catalog?, _ pace: Pace
+    ) throws(EngineError) -> Checkpointed? {
+        let waiting = state.sealed.firstIndex { $0.segment == nil }.map { $0..<state.sealed.count }
+        let changed = CatalogFile.changedBytes(of: state.catalog, since: persisted)
+        if stored != nil, waiting == nil, changed == 0 { return nil }
+        var schema = ByteWriter()
+        state.schema.encode(to: &schema)
+        var rest = ByteWriter()
+        rest.write(UInt64(state.head.firstChunk))
+        var result = Checkpointed(
+            state: state, manifest: ManifestCollection(
+                number: state.number, schema: schema.finish(), state: rest.finish(), catalog: stored?.catalog ?? [], segments: stored?.segments ?? []))
+        if let waiting {
+            result.sealed = state.sealed[waiting].first!.chunks.lowerBound..<state.head.firstChunk  // Not empty: one was found.
+            result.segment = try writeSegment(of: state, waiting, pace)
+            if let segment = result.segment { result.manifest.segments.append(segment) }
+        }
+        if changed > 0 { try writeCatalog(of: state, persisted, changedBytes: changed, into: &result.manifest.catalog, pace) }
+        return result
+    }
+
+    private func writeSegment(of state: CollectionState, _ parts: Range<Int>, _ pace: Pace) throws(EngineError) -> ManifestSegment? {
+        let writer = try SegmentWriter(parts: state.sealed[parts], of: state)
+        guard writer.rowCount > 0 else { return nil }
+        return try writer.write(to: try output(.segment, pace))
+    }
+
+    /// The pages that have changed go into a file of their own, until those files are many or half as large as the first;
+    /// then everything is written anew. A page is so written down about twice, however large the catalog grows.
+    private func writeCatalog(
+        of state: CollectionState, _ persisted: Catalog?, changedBytes: Int, into files: inout [FileReference], _ pace: Pace
+    ) throws(EngineError) {
+        let later = files.dropFirst().reduce(changedBytes) { $0 + Int($1.byteCount) }
+        let isAnew = files.isEmpty || files.count >= Limits.catalogFilesMax || 2 * later > Int(files[0].byteCount)
+        let output = try output(.catalog, pace)
+        try CatalogFile.write(state.catalog, since: isAnew ? nil : persisted, to: output)
+        let file = try output.finish()
+        files = isAnew ? [file] : files + [file]
+    }
+
+    private func output(_ kind: ColumnFileKind, _ pace: Pace) throws(EngineError) -> SegmentOutput {
+        try SegmentOutput(disk: store.disk, kind: kind, number: store.nextFileNumber(), databaseID: store.databaseID, pace: pace)
+    }
+
+    private func commit(_ made: [Checkpointed], _ frozen: FrozenWriter) throws(EngineError) {
+        try store.edit { contents in
+            .checkpoint(
+                coveredSequence: frozen.sequence, nextCollectionNumber: frozen.nextCollectionNumber, changed: made.map(\.manifest),
+                dropped: contents.version.collections.keys.filter { frozen.collections[$0] == nil }.sorted(),
+                logFiles: contents.logFiles.filter { $0 > frozen.lastLogFile })
+        }
+        let installed = made.compactMap { collection in
+            collection.sealed.map { Replacement(collection: collection.state.number, chunks: $0, by: collection.segment.map { open($0, collection.state) }) }
+        }
+        queue.install(installed)
+        queue.retireLog(coveredBy: frozen)
+    }
+
+    private func open(_ segment: ManifestSegment, _ state: CollectionState) -> Segment {
+        Segment(segment, schema: state.schema, disk: store.disk, databaseID: store.databaseID)
+    }
+
+    // MARK: Compaction
+
+    /// Makes one segment of some, where that is worth it; false where nothing is. `states` tells what is in force once it is
+    /// this work's turn, `plan` chooses among a collection's parts.
+    func compact(_ states: () -> [CollectionState], by plan: ([PartSize]) -> Range<Int>?, _ pace: Pace) throws(EngineError) -> Bool {
+        try working.withLock { _ throws(EngineError) in
+            for state in states() {
+                guard let range = plan(state.sealed.map(PartSize.init)) else { continue }
+                try compact(state, range, pace)
+                return true
+            }
+            return false
+        }
+    }
+
+    private func compact(_ state: CollectionState, _ range: Range<Int>, _ pace: Pace) throws(EngineError) {
+        let parts = state.sealed[range]
+        let removed = parts.compactMap { $0.segment?.record }
+        precondition(removed.count == parts.count, "a plan names segments only")
+        progress.begin(.compaction, collection: state.schema.name, total: parts.reduce(0) { $0 + $1.liveCount })
+        defer { progress.end() }
+        let added = try writeSegment(of: state, range, pace)
+        try store.syncNames()
+        try store.edit { _ in .replaceSegments(collection: state.number, removed: removed.map(\.file.number), added: added.map { [$0] } ?? []) }
+        let chunks = parts.first!.chunks.lowerBound..<parts.last!.chunks.upperBound  // A plan's range is not empty.
+        queue.install([Replacement(collection: state.number, chunks: chunks, by: added.map { open($0, state) })])
+        try store.sweep()
+    }
+}
+
+/// Sealed parts that give way to a segment, or to nothing where none of their chunks is left.
+struct Replacement: Sendable {
+    var collection: UInt32
+    var chunks: Range<Int>
+    var by: Segment?
+
+}
+
+/// What the writer held at one sequence, its heads sealed.
+struct FrozenWriter: Sendable {
+    var sequence: UInt64
+    var nextCollectionNumber: UInt32
+    var collections: [UInt32: CollectionState]
+    /// The newest log file that holds a record up to `sequence`; 0 where there is none.
+    var lastLogFile: UInt64
+    /// `Log.bytesAppended` then.
+    var appendedBytes: UInt64
+}
+
+extension PartSize {
+    init(_ part: ChunkPart) {
+        self.init(
+            byteCount: part.segment?.byteCount ?? 0, rowCount: part.rowCount, liveCount: part.liveCount,
+            isReadable: part.segment.map { $0.corruption == nil } ?? false)
+    }
+}
+
+extension EngineError {
+    init(maintaining error: LogError) {
+        switch error {
+        case .disk(let disk): self.init(maintaining: disk)
+        case .outcomeUnknown, .stopped, .corruption: self.init(error)
+        }
+    }
+}

@@ -1,0 +1,63 @@
+// The files of a database: which of them count, what the next one is called, and which may go.
+import Memory
+import Storage
+import Synchronization
+
+/// Owner of the manifest. Safe from any thread; the lock is held for one edit.
+final class Store: Sendable {
+    let disk: any Disk
+    let databaseID: UInt64
+    private let manifest: Mutex<Manifest>
+    private let nextNumber: Atomic<UInt64>
+
+    init(disk: any Disk, manifest: sending Manifest) throws(LogError) {
+        self.disk = disk
+        databaseID = manifest.contents.databaseID
+        do {
+            // Above every number there is: a file that was never named may still lie about.
+            let highest = try disk.list().compactMap { Self.columnFileNumber($0) }.max() ?? 0
+            nextNumber = Atomic(max(manifest.contents.nextFileNumber, highest + 1))
+        } catch { throw .disk(error) }
+        self.manifest = Mutex(manifest)
+    }
+
+    private static func columnFileNumber(_ name: String) -> UInt64? { FileKind.segment.number(name) ?? FileKind.catalog.number(name) }
+
+    func nextFileNumber() -> UInt64 { nextNumber.add(1, ordering: .relaxed).oldValue }
+
+    var contents: ManifestContents { manifest.withLock { $0.contents } }
+
+    /// Makes an edit durable: from then on what it names counts. It is made of the contents that it will change.
+    func edit(_ make: (ManifestContents) throws(EngineError) -> ManifestEdit) throws(EngineError) {
+        try manifest.withLock { manifest throws(EngineError) in
+            let edit = try make(manifest.contents)
+            do throws(LogError) { try manifest.append(edit) } catch { throw EngineError(maintaining: error) }
+        }
+    }
+
+    /// Names a new log file. Called by the log, within a commit.
+    func startLogFile(_ number: UInt64) throws(LogError) {
+        try manifest.withLock { manifest throws(LogError) in try manifest.append(.startLogFile(number)) }
+    }
+
+    /// Makes the names of finished files durable.
+    func syncNames() throws(EngineError) {
+        do { try disk.syncDirectory() } catch { throw EngineError(maintaining: error) }
+    }
+
+    /// Removes the files that count no more. None is being written meanwhile, but for a log file, which has a higher
+    /// number than any that is named.
+    func sweep() throws(EngineError) {
+        do { try removeUnnamed() } catch { throw EngineError(maintaining: error) }
+    }
+
+    private func removeUnnamed() throws(DiskError) {
+        let names = try disk.list()
+        let contents = contents
+        let named = contents.namedFiles()
+        for name in names where !named.contains(name) {
+            let isOldLog = FileKind.log.number(name).map { $0 < contents.logFiles.last ?? 0 } ?? false
+            if isOldLog || Self.columnFileNumber(name) != nil { try disk.remove(name) }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// A collection's chunks in parts: segments on disk, heads waiting to become one, and the head that grows.
+import Memory
+
+/// A run of chunk numbers that is kept in one place. Numbers are given once and rise from part to part; compaction leaves
+/// gaps where chunks have gone, so a number says in which part a chunk lies and roughly where.
+struct ChunkPart: Sendable {
+    enum Rows: Sendable {
+        case memory(HeadRows)
+        case segment(Segment)
+    }
+
+    var rows: Rows
+    /// How many of its chunks are in force.
+    var liveCount: Int
+
+    var chunks: Range<Int> {
+        switch rows {
+        case .memory(let rows): rows.firstChunk..<rows.endChunk
+        case .segment(let segment): segment.chunks
+        }
+    }
+
+    var rowCount: Int {
+        switch rows {
+        case .memory(let rows): rows.count
+        case .segment(let segment): segment.rowCount
+        }
+    }
+
+    var segment: Segment? {
+        if case .segment(let segment) = rows { segment } else { nil }
+    }
+
+    var byteCount: Int {
+        if case .memory(let rows) = rows { rows.byteCount } else { 0 }
+    }
+}
+
+extension CollectionState {
+    /// The sealed part that holds a live chunk, by binary search.
+    func sealedIndex(ofChunk chunk: Int) -> Int {
+        var low = 0
+        var high = sealed.count - 1
+        while low < high {
+            let middle = (low + high + 1) / 2
+            if sealed[middle].chunks.lowerBound <= chunk { low = middle } else { high = middle - 1 }
+        }
+        precondition(low <= high && sealed[low].chunks.contains(chunk), "a live chunk lies in a part")
+        return low
+    }
+}
+
+/// A row of one part.
+struct ChunkPlace: Equatable, Sendable {
+    var part: Int
+    var row: Int
+}

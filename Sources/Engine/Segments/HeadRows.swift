@@ -1,0 +1,58 @@
+// The chunks that are in no segment yet: rows in memory, one writer adding, readers on copies.
+import Memory
+
+/// The texts of a chunk, where they lie in the rows' arena.
+struct ChunkTexts: BitwiseCopyable, Sendable {
+    var text = ByteRange()
+    var heading = ByteRange()
+    /// `ChunkParts`: an empty text is not an absent one.
+    var parts: UInt8 = 0
+}
+
+/// Which of the optional texts a chunk has.
+enum ChunkParts {
+    static let text: UInt8 = 1, heading: UInt8 = 2
+    static let known: UInt8 = 3
+}
+
+/// Consecutive chunks by row, the first of them numbered `firstChunk`. Copying it is a snapshot.
+struct HeadRows: Sendable {
+    let firstChunk: Int
+    /// By row: the document, and which version of it the chunk belongs to.
+    private(set) var documents = PagedColumn<UInt32>()
+    private(set) var versions = PagedColumn<UInt32>()
+    private(set) var texts = PagedColumn<ChunkTexts>()
+    private(set) var arena = ByteArena()
+    private(set) var spaces: [SpaceRows]
+
+    init(firstChunk: Int, schema: CollectionSchema) {
+        self.firstChunk = firstChunk
+        spaces = schema.spaces.map(SpaceRows.init)
+    }
+
+    var count: Int { documents.count }
+    var endChunk: Int { firstChunk + count }
+
+    /// Begins the next row; its vectors follow, one call a space.
+    mutating func append(document: Int, version: UInt32, text: RawSpan?, heading: RawSpan?) {
+        var row = ChunkTexts()
+        if let text {
+            row.parts |= ChunkParts.text
+            row.text = arena.append(text)
+        }
+        if let heading {
+            row.parts |= ChunkParts.heading
+            row.heading = arena.append(heading)
+        }
+        texts.append(row)
+        documents.append(UInt32(document))
+        versions.append(version)
+    }
+
+    mutating func append(_ vector: Span<Float>, space: Int) { spaces[space].append(vector) }
+    mutating func appendAbsent(space: Int) { spaces[space].appendAbsent() }
+
+    var byteCount: Int {
+        documents.byteCount + versions.byteCount + texts.byteCount + arena.byteCount + spaces.reduce(0) { $0 + $1.byteCount }
+    }
+}

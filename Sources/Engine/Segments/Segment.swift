@@ -1,0 +1,208 @@
+// A run of chunks in an immutable, mapped file.
+import Index
+import Memory
+import Storage
+import Synchronization
+
+/// The columns of a segment file, by id. A row is a chunk; rows rise by chunk number.
+enum SegmentColumn {
+    /// u64: first chunk, end of chunks, rows, then for each space how many rows have no vector.
+    static let counts: UInt32 = 0
+    /// u32 a row: the document's number.
+    static let documents: UInt32 = 1
+    /// u32 a row: the version of the document that the chunk belongs to.
+    static let versions: UInt32 = 2
+    /// u32 a row: the chunk's number less the first. Absent where no chunk in between is missing.
+    static let chunks: UInt32 = 3
+    /// u8 a row: `ChunkParts`.
+    static let parts: UInt32 = 4
+    /// Packed, an item a row.
+    static let texts: UInt32 = 5
+    static let headings: UInt32 = 6
+    /// f32, `SpaceRows.rowWidth` a row, zeros where there is no vector.
+    static func vectors(_ space: Int) -> UInt32 { 16 + 2 * UInt32(space) }
+    /// f32 a row: `Metric.rowFactor`; NaN where there is no vector.
+    static func factors(_ space: Int) -> UInt32 { 17 + 2 * UInt32(space) }
+}
+
+/// A segment as readers use it, from any thread. What is damaged is found when it is first touched; from then on the segment
+/// is quarantined: it answers nothing any more, and everybody who asks is told.
+final class Segment: Sendable {
+    let record: ManifestSegment
+    private let columns: Columns?
+    private let isDamaged: Atomic<Bool>
+    private let damage: Mutex<Corruption?>
+
+    private struct Columns: Sendable {
+        var file: ColumnFile
+        var documents: PlainColumn
+        var versions: PlainColumn
+        var chunks: PlainColumn?
+        var parts: PlainColumn
+        var texts: PackedColumn
+        var headings: PackedColumn
+        var spaces: [Space]
+
+        struct Space: Sendable {
+            var vectors: PlainColumn
+            var factors: PlainColumn
+            var width: Int
+            var dimension: Int
+            var absentCount: Int
+        }
+    }
+
+    /// Maps the file: O(columns). One that cannot be mapped is there all the same, quarantined.
+    init(_ record: ManifestSegment, schema: CollectionSchema, disk: any Disk, databaseID: UInt64) {
+        self.record = record
+        var found: Corruption?
+        do throws(ColumnFileError) {
+            let file = try ColumnFile(disk: disk, kind: .segment, reference: record.file, databaseID: databaseID)
+            do throws(Corruption) { columns = try Self.columns(of: file, record, schema) } catch { throw .corruption(error) }
+        } catch {
+            columns = nil
+            switch error {
+            case .corruption(let corruption): found = corruption
+            case .disk(let disk): found = Corruption(file: ColumnFileKind.segment.fileName(record.file.number), offset: 0, expected: "a readable file: \(disk)")
+            }
+        }
+        isDamaged = Atomic(found != nil)
+        damage = Mutex(found)
+    }
+
+    private static func columns(of file: ColumnFile, _ record: ManifestSegment, _ schema: CollectionSchema) throws(Corruption) -> Columns {
+        let rows = Int(record.rowCount)
+        func plain(_ id: UInt32, _ elementBytes: Int, _ count: Int) throws(Corruption) -> PlainColumn {
+            guard let column = file.column(id), column.elementBytes == elementBytes, column.count == count else {
+                throw Corruption(file: file.name, offset: 0, expected: "a column \(id) of \(count) elements of \(elementBytes) bytes")
+            }
+            return column
+        }
+        func packed(_ id: UInt32) throws(Corruption) -> PackedColumn {
+            guard let column = file.packed(id), column.count == rows else {
+                throw Corruption(file: file.name, offset: 0, expected: "a packed column \(id) of \(rows) items")
+            }
+            return column
+        }
+        let counts = try plain(SegmentColumn.counts, 8, 3 + schema.spaces.count)
+        let values = try counts.elements(0..<counts.count, as: UInt64.self)
+        guard values[0] == record.firstChunk, values[1] == record.endChunk, values[2] == UInt64(rows) else {
+            throw Corruption(file: file.name, offset: 0, expected: "chunks \(record.firstChunk)..<\(record.endChunk) in \(rows) rows")
+        }
+        var spaces: [Columns.Space] = []
+        for (index, space) in schema.spaces.enumerated() {
+            let width = SpaceRows.rowWidth(space.dimension)
+            spaces.append(Columns.Space(
+                vectors: try plain(SegmentColumn.vectors(index), 4, rows * width), factors: try plain(SegmentColumn.factors(index), 4, rows),
+                width: width, dimension: space.dimension, absentCount: Int(min(values[3 + index], UInt64(rows)))))
+        }
+        let isDense = record.endChunk - record.firstChunk == UInt64(rows)
+        return Columns(
+            file: file, documents: try plain(SegmentColumn.documents, 4, rows), versions: try plain(SegmentColumn.versions, 4, rows),
+            chunks: isDense ? nil : try plain(SegmentColumn.chunks, 4, rows), parts: try plain(SegmentColumn.parts, 1, rows),
+            texts: try packed(SegmentColumn.texts), headings: try packed(SegmentColumn.headings), spaces: spaces)
+    }
+
+    var chunks: Range<Int> { Int(record.firstChunk)..<Int(record.endChunk) }
+    var rowCount: Int { Int(record.rowCount) }
+    var byteCount: Int { Int(record.file.byteCount) }
+
+    // MARK: Damage
+
+    /// What was found to be wrong with it.
+    var corruption: Corruption? { isDamaged.load(ordering: .acquiring) ? damage.withLock { $0 } : nil }
+
+    private func quarantine(_ found: Corruption) -> EngineError {
+        damage.withLock { if $0 == nil { $0 = found } }
+        isDamaged.store(true, ordering: .releasing)
+        return EngineError.damaged(found)
+    }
+
+    private func intact() throws(EngineError) -> Columns {
+        guard !isDamaged.load(ordering: .acquiring), let columns else {
+            throw EngineError.damaged(corruption ?? Corruption(offset: 0, expected: "a segment"))
+        }
+        return columns
+    }
+
+    /// Reads every byte. O(file).
+    func verify() throws(EngineError) {
+        let columns = try intact()
+        do { try columns.file.verify() } catch { throw quarantine(error) }
+    }
+
+    // MARK: Rows
+
+    @_lifetime(borrow self)
+    func documents(_ rows: Range<Int>) throws(EngineError) -> Span<UInt32> { try elements(try intact().documents, rows) }
+    @_lifetime(borrow self)
+    func versions(_ rows: Range<Int>) throws(EngineError) -> Span<UInt32> { try elements(try intact().versions, rows) }
+    @_lifetime(borrow self)
+    func factors(_ rows: Range<Int>, space: Int) throws(EngineError) -> Span<Float> { try elements(try intact().spaces[space].factors, rows) }
+
+    /// The rows' vectors side by side, `SpaceRows.rowWidth` floats each.
+    @_lifetime(borrow self)
+    func vectors(_ rows: Range<Int>, space: Int) throws(EngineError) -> Span<Float> {
+        let space = try intact().spaces[space]
+        return try elements(space.vectors, rows.lowerBound * space.width..<rows.upperBound * space.width)
+    }
+
+    /// A row's vector, if it has one.
+    @_lifetime(borrow self)
+    func vector(_ row: Int, space: Int) throws(EngineError) -> Span<Float>? {
+        guard try !factors(row..<row + 1, space: space)[0].isNaN else { return nil }
+        return try vectors(row..<row + 1, space: space).extracting(first: try intact().spaces[space].dimension)
+    }
+
+    func absentCount(space: Int) throws(EngineError) -> Int { try intact().spaces[space].absentCount }
+
+    /// The chunk's number.
+    func chunk(ofRow row: Int) throws(EngineError) -> Int {
+        guard let chunks = try intact().chunks else { return self.chunks.lowerBound + row }
+        return self.chunks.lowerBound + Int(try element(chunks, row))
+    }
+
+    /// The row of a live chunk: O(log rows).
+    func row(ofChunk chunk: Int) throws(EngineError) -> Int {
+        let wanted = UInt32(chunk - chunks.lowerBound)
+        guard let column = try intact().chunks else { return Int(wanted) }
+        var low = 0
+        var high = rowCount
+        while low < high {
+            let middle = (low + high) / 2
+            if try element(column, middle) < wanted { low = middle + 1 } else { high = middle }
+        }
+        guard low < rowCount, try element(column, low) == wanted else {
+            throw quarantine(Corruption(file: ColumnFileKind.segment.fileName(record.file.number), offset: 0, expected: "chunk \(chunk), which is in force"))
+        }
+        return low
+    }
+
+    /// Which of its texts a chunk has (`ChunkParts`).
+    func parts(_ row: Int) throws(EngineError) -> UInt8 {
+        try elements(try intact().parts, row..<row + 1)[0]
+    }
+
+    @_lifetime(&reader)
+    func text(_ row: Int, with reader: inout BlockReader) throws(EngineError) -> RawSpan { try item(try intact().texts, row, &reader) }
+    @_lifetime(&reader)
+    func heading(_ row: Int, with reader: inout BlockReader) throws(EngineError) -> RawSpan { try item(try intact().headings, row, &reader) }
+
+    @_lifetime(&reader)
+    private func item(_ column: PackedColumn, _ row: Int, _ reader: inout BlockReader) throws(EngineError) -> RawSpan {
+        do { return try column.read(row, with: &reader) } catch { throw quarantine(error) }
+    }
+
+    private func element(_ column: PlainColumn, _ row: Int) throws(EngineError) -> UInt32 {
+        try elements(column, row..<row + 1)[0]
+    }
+
+    @_lifetime(borrow self)
+    private func elements<T: BitwiseCopyable>(_ column: PlainColumn, _ range: Range<Int>) throws(EngineError) -> Span<T> {
+        do {
+            let span = try column.elements(range, as: T.self)
+            // Sound: the column's file, which self holds, stays mapped.
+            return unsafe _overrideLifetime(span, borrowing: self)
+        } catch { throw quarantine(error) }
+    }
+}

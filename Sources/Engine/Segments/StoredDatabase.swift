@@ -1,0 +1,79 @@
+// What the files of a database hold, brought together when it is opened.
+import Memory
+import Storage
+
+/// The state up to the last checkpoint: catalogs read, segments mapped.
+struct StoredDatabase {
+    let writer: Writer
+    /// By collection, as the files have it.
+    let catalogs: [UInt32: Catalog]
+
+    /// A damaged catalog is refused: without it nobody knows what is missing. A damaged segment is only not served.
+    init(_ contents: ManifestContents, disk: any Disk) throws(Corruption) {
+        var states: [CollectionState] = []
+        var catalogs: [UInt32: Catalog] = [:]
+        for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) {
+            let state = try CollectionState(stored, contents.databaseID, disk)
+            guard !states.contains(where: { $0.schema.name.isExactly(state.schema.name) }) else {
+                throw Corruption(file: "manifest", offset: 0, expected: "one collection named \(state.schema.name)")
+            }
+            catalogs[state.number] = state.catalog
+            states.append(state)
+        }
+        writer = Writer(collections: states, nextNumber: contents.version.nextCollectionNumber, sequence: contents.version.coveredSequence)
+        self.catalogs = catalogs
+    }
+}
+
+extension CollectionState {
+    fileprivate init(_ stored: ManifestCollection, _ databaseID: UInt64, _ disk: any Disk) throws(Corruption) {
+        let (schema, nextChunk) = try Self.decode(stored)
+        let files = try stored.catalog.map { reference throws(Corruption) in try Self.open(reference, databaseID, disk) }
+        let catalog = try CatalogFile.read(files, schema: schema)
+        let sealed = stored.segments.map {
+            ChunkPart(rows: .segment(Segment($0, schema: schema, disk: disk, databaseID: databaseID)), liveCount: 0)
+        }
+        try catalog.check(against: stored.segments, nextChunk: nextChunk, file: files.last?.name ?? "manifest")
+        self.init(number: stored.number, schema: schema, catalog: catalog, sealed: sealed, nextChunk: nextChunk)
+    }
+
+    private static func decode(_ stored: ManifestCollection) throws(Corruption) -> (CollectionSchema, nextChunk: Int) {
+        do throws(Corruption) {
+            // Sound, both: bytes have no invalid pattern.
+            var schemaReader = ByteReader(unsafe stored.schema.span.bytes)
+            let schema = try CollectionSchema(decoding: &schemaReader)
+            try schemaReader.finish()
+            var reader = ByteReader(unsafe stored.state.span.bytes)
+            let nextChunk: UInt64 = try reader.read()
+            try reader.finish()
+            guard nextChunk <= DocumentTable.chunksMax else { throw Corruption(offset: 0, expected: "a chunk number") }
+            return (schema, Int(nextChunk))
+        } catch { throw error.located(in: "manifest", base: 0) }
+    }
+
+    private static func open(_ reference: FileReference, _ databaseID: UInt64, _ disk: any Disk) throws(Corruption) -> ColumnFile {
+        do throws(ColumnFileError) {
+            return try ColumnFile(disk: disk, kind: .catalog, reference: reference, databaseID: databaseID)
+        } catch {
+            switch error {
+            case .corruption(let corruption): throw corruption
+            case .disk(let disk): throw Corruption(file: FileKind.catalog.name(reference.number), offset: 0, expected: "a readable file: \(disk)")
+            }
+        }
+    }
+}
+
+extension Catalog {
+    /// Every live document's chunks lie in one of the segments.
+    fileprivate func check(against segments: [ManifestSegment], nextChunk: Int, file: String) throws(Corruption) {
+        for number in 0..<documents.count where documents.isLive(number) {
+            let row = documents.rows[number]
+            guard row.chunkCount > 0 else { continue }
+            let end = row.firstChunk + UInt64(row.chunkCount)
+            // Segments rise, so the last that begins early enough is the only one that can hold it.
+            guard end <= UInt64(nextChunk), let segment = segments.last(where: { $0.firstChunk <= row.firstChunk }), end <= segment.endChunk else {
+                throw Corruption(file: file, offset: 0, expected: "a segment with the chunks \(row.firstChunk)..<\(end) of document \(number)")
+            }
+        }
+    }
+}
