@@ -1,13 +1,13 @@
 // Bits that any thread sets and tests without a lock: what has been checked once need not be checked again.
-import Synchronization
+public import Synchronization
 
 /// A fixed number of bits, all clear at first. Setting one orders no other memory: a bit says something of bytes
 /// that never change.
-@safe
+@safe @usableFromInline
 package final class AtomicBitmap: @unchecked Sendable {
     // Sendable: the words are reached through atomic operations alone.
-    private let words: UnsafeMutablePointer<Atomic<UInt64>>
-    package let count: Int
+    @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
+    @usableFromInline package let count: Int
 
     private var wordCount: Int { (count + 63) / 64 }
 
@@ -24,7 +24,7 @@ package final class AtomicBitmap: @unchecked Sendable {
         unsafe words.deallocate()
     }
 
-    package subscript(index: Int) -> Bool {
+    @inlinable package subscript(index: Int) -> Bool {
         precondition(index >= 0 && index < count, "a bit must lie within its bitmap")
         // Sound: checked above; the words live as long as self.
         return unsafe words[index >> 6].load(ordering: .relaxed) >> UInt64(index & 63) & 1 == 1

@@ -8,11 +8,11 @@ import Darwin
 /// Read-only bytes that stay mapped while the object lives. They begin on a page.
 ///
 /// Whoever maps a file promises that it is neither changed nor cut short: reading a page that is gone ends the process.
-@safe
+@safe @usableFromInline
 package final class MappedBytes: @unchecked Sendable {
     // Sendable: nobody writes to the memory, and deinit alone gives it back.
-    private let base: UnsafeRawPointer?
-    package let byteCount: Int
+    @usableFromInline let base: UnsafeRawPointer?
+    @usableFromInline package let byteCount: Int
 
     /// Takes over a mapping of `byteCount` bytes that nobody else unmaps or writes to.
     @unsafe package init(adopting base: UnsafeRawPointer, byteCount: Int) {
@@ -43,7 +43,7 @@ package final class MappedBytes: @unchecked Sendable {
         if let base = unsafe base { unsafe munmap(UnsafeMutableRawPointer(mutating: base), byteCount) }
     }
 
-    package var bytes: RawSpan {
+    @inlinable package var bytes: RawSpan {
         @_lifetime(borrow self)
         get {
             guard let base = unsafe base else { return RawSpan() }

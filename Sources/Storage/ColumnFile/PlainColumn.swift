@@ -3,30 +3,27 @@ package import Memory
 
 /// Elements of one size in a mapped file. A value that holds the file; any number of threads.
 package struct PlainColumn: Sendable {
-    private let source: ColumnSource
-    private let firstByte: Int
-    /// A bit for each block found whole, and one behind them for the table. Two threads may check the same, harmlessly.
-    private let verified: AtomicBitmap
+    private let store: PlainStore
     package let count: Int
     package let elementBytes: Int
     package let byteCount: Int
 
     init(_ source: ColumnSource) {
-        self.source = source
-        firstByte = source.place.data.lowerBound
-        verified = AtomicBitmap(count: source.entry.blockCount + 1)
+        store = PlainStore(source)
         count = source.entry.count
         elementBytes = source.entry.elementBytes
         byteCount = source.entry.storedBytes
     }
 
-    /// Bytes of the column, which lie in memory at a multiple of 64 from its first. The first touch of a block reads
-    /// and checks its 64 KiB; afterwards a call costs a bit test for every block it touches.
+    /// Bytes of the column, whose first lies at a multiple of 64. The first touch of a block reads and checks all of its
+    /// 64 KiB; afterwards a call costs a bit test for every block it touches.
     @_lifetime(borrow self)
     package func bytes(_ range: Range<Int>) throws(Corruption) -> RawSpan {
-        try touch(range)
-        let span = source.mapped.bytes.extracting(firstByte + range.lowerBound..<firstByte + range.upperBound)
-        // Sound: self holds the mapping.
+        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "bytes must lie within their column")
+        let store = store
+        try store.touch(range)
+        let span = store.bytes(range)
+        // Sound: self holds the store, and that the mapping.
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 
@@ -49,32 +46,60 @@ package struct PlainColumn: Sendable {
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 
-    // MARK: Checking
+    /// Reads every byte again, whatever was checked before.
+    func verify() throws(Corruption) { try store.verify() }
+}
 
-    /// Makes sure that every block of the range was found whole.
-    private func touch(_ range: Range<Int>) throws(Corruption) {
-        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "bytes must lie within their column")
-        guard !range.isEmpty else { return }
-        let blocks = range.lowerBound / ColumnFormat.plainBlockBytes...(range.upperBound - 1) / ColumnFormat.plainBlockBytes
-        for block in blocks where !verified[block] { try verify(block) }
+/// What all copies of a plain column share: its bytes, and which of them have been checked.
+private final class PlainStore: Sendable {
+    private let source: ColumnSource
+    private let mapped: MappedBytes
+    private let firstByte: Int
+    /// A bit for each block found whole, and one behind them for the table. Two threads may check the same, harmlessly.
+    private let verified: AtomicBitmap
+
+    init(_ source: ColumnSource) {
+        self.source = source
+        mapped = source.mapped
+        firstByte = source.place.data.lowerBound
+        verified = AtomicBitmap(count: source.entry.blockCount + 1)
     }
 
-    private func verify(_ block: Int) throws(Corruption) {
-        if !verified[source.entry.blockCount] { try verifyTable() }
+    @_lifetime(borrow self)
+    func bytes(_ range: Range<Int>) -> RawSpan {
+        let mapped = mapped
+        let span = mapped.bytes.extracting(firstByte + range.lowerBound..<firstByte + range.upperBound)
+        // Sound: self holds the mapping.
+        return unsafe _overrideLifetime(span, borrowing: self)
+    }
+
+    /// Makes sure that every block of the range was found whole.
+    func touch(_ range: Range<Int>) throws(Corruption) {
+        guard !range.isEmpty else { return }
+        var block = range.lowerBound / ColumnFormat.plainBlockBytes
+        let last = (range.upperBound - 1) / ColumnFormat.plainBlockBytes
+        while block <= last {
+            if !verified[block] { try checkOnce(block) }
+            block += 1
+        }
+    }
+
+    private func checkOnce(_ block: Int) throws(Corruption) {
+        if !verified[source.entry.blockCount] { try checkTable() }
         try check(block)
         verified.set(block)
     }
 
-    private func verifyTable() throws(Corruption) {
+    private func checkTable() throws(Corruption) {
         try source.check(source.place.table, source.entry.tableChecksum, "the block checksums")
         verified.set(source.entry.blockCount)
     }
 
     /// The table has been checked.
     private func check(_ block: Int) throws(Corruption) {
-        let start = block * ColumnFormat.plainBlockBytes
-        let end = min(start + ColumnFormat.plainBlockBytes, byteCount)
-        try source.check(firstByte + start..<firstByte + end, checksum(of: block), "block \(block)")
+        let start = firstByte + block * ColumnFormat.plainBlockBytes
+        let end = min(start + ColumnFormat.plainBlockBytes, source.place.data.upperBound)
+        try source.check(start..<end, checksum(of: block), "block \(block)")
     }
 
     private func checksum(of block: Int) -> UInt32 {
@@ -82,9 +107,8 @@ package struct PlainColumn: Sendable {
         return Span<UInt32>(_bytes: source.bytes(source.place.table))[block]
     }
 
-    /// Reads every byte again.
     func verify() throws(Corruption) {
-        try verifyTable()
+        try checkTable()
         for block in 0..<source.entry.blockCount { try check(block) }
     }
 }
