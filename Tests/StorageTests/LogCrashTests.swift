@@ -22,9 +22,14 @@ import TestSupport
         Issue.record("the run never ended")
     }
 
-    @Test(arguments: Crash.Names.allCases)
-    func `all that was acknowledged is found after the power is cut at any call and tears at any byte`(names: Crash.Names) throws {
-        try Self.withPowerCutAtEveryCall(LogHarness.workload) { disk, known, index in
+    enum Workload: CaseIterable {
+        case plain, checkpointed
+        var steps: [LogStep] { self == .plain ? LogHarness.workload : LogHarness.checkpointedWorkload }
+    }
+
+    @Test(arguments: Crash.Names.allCases, Workload.allCases)
+    func `all that was acknowledged is found after the power is cut at any call and tears at any byte`(names: Crash.Names, workload: Workload) throws {
+        try Self.withPowerCutAtEveryCall(workload.steps) { disk, known, index in
             for bytes in 0...disk.unsyncedBytes {
                 let crash = Crash(.torn(bytes: bytes), names: names)
                 try LogHarness.check(disk.afterCrash(crash), knowing: known, sizes: Self.sizes, "call \(index), \(crash)")
@@ -34,9 +39,10 @@ import TestSupport
         }
     }
 
-    @Test func `all that was acknowledged is found after unsynced writes took effect in any order`() throws {
+    @Test(arguments: Workload.allCases)
+    func `all that was acknowledged is found after unsynced writes took effect in any order`(workload: Workload) throws {
         let seed = TestSeed(14)
-        try Self.withPowerCutAtEveryCall(LogHarness.workload) { disk, known, index in
+        try Self.withPowerCutAtEveryCall(workload.steps) { disk, known, index in
             for number in 0..<12 as Range<UInt64> {
                 let crash = Crash(.scattered(seed: seed.value &+ number), names: number % 2 == 0 ? .kept : .dropped)
                 try LogHarness.check(disk.afterCrash(crash), knowing: known, sizes: Self.sizes, "call \(index), \(crash), \(seed)")
@@ -68,11 +74,13 @@ import TestSupport
         ]
     }
 
-    @Test func `recovery writes nothing new: opening a crashed log again and again leaves it as it is`() throws {
-        try Self.withPowerCutAtEveryCall(LogHarness.workload) { disk, known, index in
+    @Test(arguments: Workload.allCases)
+    func `recovery writes nothing new: opening a crashed log again and again leaves it as it is`(workload: Workload) throws {
+        try Self.withPowerCutAtEveryCall(workload.steps) { disk, known, index in
             let crashed = disk.afterCrash(Crash(.torn(bytes: disk.unsyncedBytes / 2), names: .kept))
-            let found = try LogHarness.open(crashed, Self.sizes).records
-            #expect(known.allows(found))
+            let opened = try LogHarness.openDatabase(crashed, Self.sizes)
+            let found = opened.records
+            #expect(known.allows(known.completing(opened)))
             let files = crashed.names.map { crashed[$0] }
             for seed in 2..<5 as Range<UInt64> {
                 #expect(try LogHarness.open(crashed, Self.sizes, seed: seed).records == found, "call \(index)")
@@ -92,7 +100,7 @@ import TestSupport
         let (second, found) = try LogHarness.open(crashed, seed: 2)
         #expect(found.map(\.type) == [1, 2])
         #expect(try second.append([LogHarness.entry(4, 1)]) == 3)
-        #expect(crashed.names.count == 2)
+        #expect(LogHarness.logNames(crashed).count == 2)
         #expect(try LogHarness.open(crashed.afterCrash(.clean)).records.map(\.type) == [1, 2, 4])
     }
 }

@@ -50,9 +50,12 @@ import TestSupport
         var refusal: Corruption? { if case .refused(let corruption) = self { corruption } else { nil } }
     }
 
-    private static func open(_ files: [String: [UInt8]]) throws -> Found {
+    /// Opens these files, all of them named by the manifest, or those of `named`.
+    private static func open(_ files: [String: [UInt8]], naming named: [String]? = nil) throws -> Found {
         let disk = FaultyDisk()
         for (name, bytes) in files { disk[name] = bytes }
+        let manifest = manifest(naming: named ?? files.keys.sorted())
+        disk[manifest.name] = manifest.bytes
         do throws(LogError) {
             let (log, records) = try LogHarness.open(disk)
             // Whatever was found can be built upon.
@@ -68,6 +71,14 @@ import TestSupport
         }
     }
 
+    /// The manifest of the database that every harness with the first seed makes.
+    private static func manifest(naming names: [String], covering covered: UInt64 = 0) -> (name: String, bytes: [UInt8]) {
+        var random = SeededRandom(seed: 1)
+        let contents = ManifestContents(
+            databaseID: random.next(), version: ManifestVersion(coveredSequence: covered), logFiles: names.compactMap { FileKind.log.number($0) })
+        return Manifest.encode(contents, salt: 5)
+    }
+
     // MARK: One file
 
     @Test func `a file cut at any byte has the whole records before the cut`() throws {
@@ -75,6 +86,11 @@ import TestSupport
         for cut in 0...bytes.count {
             let whole = Self.extents.prefix { $0.end <= cut }.count
             let found = try Self.open([Self.firstName: Array(bytes.prefix(cut))])
+            // Named means that its header was on the device.
+            if cut < 64 {
+                #expect(found.refusal?.file == Self.firstName, "cut to \(cut)")
+                continue
+            }
             #expect(found == .records(Array(Self.records.prefix(whole))), "cut to \(cut)")
         }
     }
@@ -82,7 +98,7 @@ import TestSupport
     /// What may be found once the byte at `offset` was changed: anything but the altered and the reordered.
     private static func mayBeFound(_ found: Found, flippedAt offset: Int, isMarked: Bool) -> Bool {
         guard let damaged = extents.firstIndex(where: { $0.start <= offset && offset < $0.end }) else {
-            // The file's header is needed as long as anything stands behind it; padding, mark and zeros are not.
+            // The file's header is needed; padding, mark and zeros are not.
             return offset < 64 ? found.refusal != nil : found == .records(records)
         }
         // A later group, or the mark, says that this record was on the device.
@@ -197,13 +213,13 @@ import TestSupport
     private static func manyFiles() throws -> (files: [(name: String, bytes: [UInt8])], records: [LoggedRecord]) {
         let disk = FaultyDisk()
         let known = try LogHarness.run(LogHarness.workload, on: disk, sizes: LogHarness.smallFiles)
-        let files = try disk.names.map { ($0, try #require(disk[$0])) }
+        let files = try LogHarness.logNames(disk).map { ($0, try #require(disk[$0])) }
         #expect(files.count >= 4)
         return (files, known.acknowledged)
     }
 
-    private static func open(_ files: [(name: String, bytes: [UInt8])]) throws -> Found {
-        try open(Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.bytes) }))
+    private static func open(_ files: [(name: String, bytes: [UInt8])], naming named: [String]? = nil) throws -> Found {
+        try open(Dictionary(uniqueKeysWithValues: files.map { ($0.name, $0.bytes) }), naming: named)
     }
 
     @Test func `any flipped byte in a file with files behind it is refused, or harms nothing`() throws {
@@ -235,12 +251,116 @@ import TestSupport
         }
     }
 
-    @Test func `a missing file is refused, unless it was the last`() throws {
+    @Test func `a missing file that the manifest names is refused, whichever it is`() throws {
         let (files, _) = try Self.manyFiles()
-        for at in files.indices.dropLast() {
+        for at in files.indices {
             var damaged = files
             damaged.remove(at: at)
-            #expect(try Self.open(damaged).refusal != nil, "without \(files[at].name)")
+            #expect(try Self.open(damaged, naming: files.map(\.name)).refusal?.file == files[at].name, "without \(files[at].name)")
+        }
+    }
+
+    @Test func `a manifest that passes over a file is refused, unless it was the last or what it held is covered`() throws {
+        let (files, records) = try Self.manyFiles()
+        for at in files.indices {
+            let named = files.map(\.name).filter { $0 != files[at].name }
+            let found = try Self.open(files, naming: named)
+            if at < files.count - 1 { #expect(found.refusal != nil, "without \(files[at].name)") }
+            if case .records(let found) = found { #expect(found == Array(records.prefix(found.count))) }
+        }
+    }
+
+    @Test func `files that the manifest does not name are not read, whatever they hold`() throws {
+        let (files, records) = try Self.manyFiles()
+        var damaged = files
+        damaged.append(("log-00000000000000f0", [1, 2, 3]))
+        damaged.append(("log-00000000000000f1", files[0].bytes))
+        let disk = FaultyDisk()
+        for (name, bytes) in damaged { disk[name] = bytes }
+        let manifest = Self.manifest(naming: files.map(\.name))
+        disk[manifest.name] = manifest.bytes
+        var random = SeededRandom(seed: 1)
+        var found: [LoggedRecord] = []
+        var started: [UInt64] = []
+        let log = try Log(
+            disk: disk, files: files.compactMap { FileKind.log.number($0.name) }, after: 0, databaseID: random.next(), randomness: { 3 },
+            willStart: { (number) throws(LogError) in started.append(number) }
+        ) { (type, sequence, payload) throws(Corruption) in
+            found.append(LoggedRecord(sequence: sequence, type: type, payload: Array(copying: payload)))
+        }
+        #expect(found == records)
+        // They are left alone, and a new file's name is not one of theirs.
+        _ = try log.append([LogHarness.entry(1, 1)])
+        #expect(started == [0xF2])
+        for (name, bytes) in damaged { #expect(disk[name] == bytes) }
+    }
+
+    @Test func `a file without a valid header is refused wherever it stands, as long as it is named`() throws {
+        let (files, _) = try Self.manyFiles()
+        let header = files[0].bytes.prefix(64)
+        let headless: [[UInt8]] = [[], Array(header.prefix(30)), [UInt8](repeating: 0, count: 64), header.prefix(40) + [UInt8](repeating: 0, count: 500)]
+        for at in files.indices {
+            for bytes in headless {
+                var damaged = files
+                damaged[at].bytes = bytes
+                #expect(try Self.open(damaged).refusal?.file == files[at].name)
+            }
+        }
+    }
+
+    @Test func `a file of the first version is refused by its version`() throws {
+        var old = try Self.closedFile()
+        old[8] = 1
+        let checksum = Checksum.of(Array(old[..<60]).rawSpan)
+        for byte in 0..<4 { old[60 + byte] = UInt8(truncatingIfNeeded: checksum >> (8 * byte)) }
+        let refusal = try Self.open([Self.firstName: old]).refusal
+        #expect(refusal?.offset == 8)
+        #expect(refusal?.expected == "log version 2, found 1")
+    }
+
+    @Test func `what a checkpoint covers is verified and not applied, and must be there`() throws {
+        let bytes = try Self.closedFile()
+        let disk = FaultyDisk()
+        disk[Self.firstName] = bytes
+        for covered in 0...Self.records.count {
+            let manifest = Self.manifest(naming: [Self.firstName], covering: UInt64(covered))
+            disk[manifest.name] = manifest.bytes
+            let opened = try LogHarness.openDatabase(disk.afterRestart())
+            #expect(opened.records == Array(Self.records.dropFirst(covered)))
+            #expect(opened.log.nextSequence == UInt64(Self.records.count) + 1)
+            #expect(opened.log.bytesAppended == Self.extents.dropFirst(covered).reduce(0) { $0 + UInt64($1.next - $1.start) })
+            // Damage to what is covered shows as well; without the mark, that it is covered is what proves it was there.
+            for at in 0..<covered {
+                disk[Self.firstName] = Array(bytes[..<Self.extents[at].start]) + [UInt8](repeating: 0, count: 100)
+                #expect(throws: LogError.self) { _ = try LogHarness.open(disk.afterRestart()) }
+                disk[Self.firstName] = bytes
+            }
+        }
+        for (covered, isAllowed) in [(Self.records.count + 1, false), (0, true)] {
+            let manifest = Self.manifest(naming: [Self.firstName], covering: UInt64(covered))
+            disk[manifest.name] = manifest.bytes
+            if isAllowed { _ = try LogHarness.open(disk.afterRestart()) } else {
+                #expect(throws: LogError.self) { _ = try LogHarness.open(disk.afterRestart()) }
+            }
+        }
+    }
+
+    @Test func `a first file that begins behind what is covered is refused, and one that begins right there is not`() throws {
+        let (files, records) = try Self.manyFiles()
+        let disk = FaultyDisk()
+        for (name, bytes) in files { disk[name] = bytes }
+        for at in files.indices {
+            // The header tells the first sequence at byte 32.
+            let first = files[at].bytes[32..<40].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            for covered in 0...UInt64(records.count) {
+                let manifest = Self.manifest(naming: files[at...].map(\.name), covering: covered)
+                disk[manifest.name] = manifest.bytes
+                do throws(LogError) {
+                    let opened = try LogHarness.openDatabase(disk.afterRestart())
+                    #expect(covered + 1 >= first)
+                    #expect(opened.records == Array(records.dropFirst(Int(covered))))
+                } catch { #expect(covered + 1 < first, "\(error)") }
+            }
         }
     }
 
@@ -267,32 +387,15 @@ import TestSupport
         }
     }
 
-    @Test func `a file that was never finished is passed over and removed, wherever it stands`() throws {
-        // A full disk leaves such files: created, and then there was no room for a header. They hold no record. Once
-        // they were refused unless they were the last, and a database that had survived a full disk did not open.
-        let disk = FaultyDisk()
-        _ = try LogHarness.run(LogHarness.workload, on: disk, sizes: LogHarness.smallFiles)
-        let header = try #require(disk[Self.firstName]).prefix(64)
-        let unfinished: [[UInt8]] = [[], Array(header.prefix(30)), [UInt8](repeating: 0, count: 64), header.prefix(40) + [UInt8](repeating: 0, count: 500)]
-        for (round, bytes) in unfinished.enumerated() {
-            let number = disk.names.count + round + 1
-            let name = "log-00000000000000" + (number < 16 ? "0" : "") + String(number, radix: 16)
-            #expect(disk.names.allSatisfy { $0 < name })
-            disk[name] = bytes
-            let (log, records) = try LogHarness.open(disk, seed: UInt64(50 + round))
-            #expect(disk[name] == nil)
-            _ = try log.append([LogHarness.entry(200, 1)])
-            disk[name] = bytes
-            #expect(try LogHarness.open(disk).records == records + [LoggedRecord(sequence: UInt64(records.count) + 1, type: 200, payload: LogHarness.entry(200, 1).payload)])
-            #expect(disk[name] == nil)
-        }
-    }
-
     @Test func `an error of whoever applies a record says where in the file the record stands`() throws {
         let disk = FaultyDisk()
         disk[Self.firstName] = try Self.closedFile()
+        var random = SeededRandom(seed: 1)
+        let databaseID = random.next()
         let error = #expect(throws: LogError.self) {
-            _ = try Log(disk: disk, randomness: { 1 }) { (type, _, _) throws(Corruption) in
+            _ = try Log(
+                disk: disk, files: [1], after: 0, databaseID: databaseID, randomness: { 1 }, willStart: { (_) throws(LogError) in }
+            ) { (type, _, _) throws(Corruption) in
                 if type == 4 { throw Corruption(offset: 2, expected: "something else") }
             }
         }

@@ -34,12 +34,15 @@ import TestSupport
     /// Runs the workload; frees space whenever a call was refused for want of it, and tries the same again.
     private static func runFreeingSpace(on disk: FaultyDisk) throws(LogError) -> FullDiskRun {
         var run = FullDiskRun()
-        var log = try opened(disk, &run)
+        var opened = try openedFreeingSpace(disk, &run)
         for step in LogHarness.workload {
+            let log = opened.log
             switch step {
             case .closeAndOpen:
                 try freeingSpace(disk, &run) { () throws(LogError) in try log.close() }
-                log = try opened(disk, &run)
+                opened = try openedFreeingSpace(disk, &run)
+            case .checkpoint(let behind, let isRotating):
+                try freeingSpace(disk, &run) { () throws(LogError) in try opened.checkpoint(behind: behind, isRotating: isRotating) }
             case .append(let group):
                 let records = group.enumerated().map { LoggedRecord(sequence: log.nextSequence + UInt64($0), type: $1.type, payload: $1.payload) }
                 do throws(LogError) {
@@ -55,12 +58,12 @@ import TestSupport
         return run
     }
 
-    private static func opened(_ disk: FaultyDisk, _ run: inout FullDiskRun) throws(LogError) -> Log {
-        let expected = run.known.acknowledged
-        return try freeingSpace(disk, &run) { () throws(LogError) -> Log in
-            let (log, records) = try LogHarness.open(disk, sizes)
-            #expect(records == expected, "nothing of a refused group is found")
-            return log
+    private static func openedFreeingSpace(_ disk: FaultyDisk, _ run: inout FullDiskRun) throws(LogError) -> OpenedLog {
+        let known = run.known
+        return try freeingSpace(disk, &run) { () throws(LogError) -> OpenedLog in
+            let opened = try LogHarness.openDatabase(disk, sizes)
+            #expect(known.completing(opened) == known.acknowledged, "nothing of a refused group is found")
+            return opened
         }
     }
 
@@ -102,7 +105,7 @@ import TestSupport
                     return
                 }
             }
-            #expect(disk.names == [], "\(kind)")
+            #expect(LogHarness.logNames(disk) == [], "\(kind)")
             disk.plan(nil)
             #expect(try log.append([LogHarness.entry(2, 1)]) == 1)
             #expect(try LogHarness.open(disk).records.map(\.type) == [2])
@@ -141,7 +144,7 @@ import TestSupport
         let appendCalls = try Self.callsOfTwoAppends()
         for index in appendCalls.indices {
             let disk = FaultyDisk()
-            let (log, _) = try LogHarness.open(disk)
+            let log = try LogHarness.openAlone(disk)
             disk.plan(DiskFault(.error(EIO, isForever: false), at: index))
             for type in [1, 2] as [UInt8] {
                 do throws(LogError) { _ = try log.append([LogHarness.entry(type, 4)]) } catch { #expect(disk.hasFailed, "\(error)") }
@@ -160,7 +163,7 @@ import TestSupport
 
     private static func callsOfTwoAppends() throws -> [DiskCall] {
         let disk = FaultyDisk()
-        let (log, _) = try LogHarness.open(disk)
+        let log = try LogHarness.openAlone(disk)
         disk.plan(nil)
         for type in [1, 2] as [UInt8] { _ = try log.append([LogHarness.entry(type, 4)]) }
         // The mark of the second append is heard of by a third.

@@ -5,13 +5,13 @@ import Testing
 import TestSupport
 
 @Suite struct LogTests {
-    @Test func `an empty directory opens as an empty log and stays empty`() throws {
+    @Test func `an empty directory opens as an empty log without a file`() throws {
         let disk = FaultyDisk()
         let (log, records) = try LogHarness.open(disk)
         #expect(records == [])
         #expect(log.nextSequence == 1)
         try log.close()
-        #expect(disk.names == [])
+        #expect(LogHarness.logNames(disk) == [])
     }
 
     @Test func `what was appended is replayed in order by every later open`() throws {
@@ -48,26 +48,17 @@ import TestSupport
         #expect(records == [LoggedRecord(sequence: 1, type: 3, payload: entry.payload)])
     }
 
-    @Test func `the identity of a database is chosen once`() throws {
-        let disk = FaultyDisk()
-        let (first, _) = try LogHarness.open(disk, seed: 1)
-        _ = try first.append([LogHarness.entry(1, 1)])
-        let (second, _) = try LogHarness.open(disk, seed: 2)
-        #expect(second.database == first.database)
-        let (other, _) = try LogHarness.open(FaultyDisk(), seed: 2)
-        #expect(other.database != first.database)
-    }
-
     @Test func `a file is closed once it reaches its size, and the next one begins where it ended`() throws {
         let disk = FaultyDisk()
         let (log, _) = try LogHarness.open(disk, LogFileSizes(target: 500, zeroedStep: 100))
         for number in 0..<50 { _ = try log.append([LogHarness.entry(UInt8(number + 1), 60)]) }
         try log.close()
         // A record of 60 bytes takes 96: five of them bring a file of 64 to 544.
-        #expect(disk.names.count == 10)
-        for name in disk.names { #expect(disk[name]?.count == 64 + 5 * 96 + 32) }
-        #expect(disk.names.first == "log-0000000000000001")
-        #expect(disk.names.last == "log-000000000000000a")
+        let names = LogHarness.logNames(disk)
+        #expect(names.count == 10)
+        for name in names { #expect(disk[name]?.count == 64 + 5 * 96 + 32) }
+        #expect(names.first == "log-0000000000000001")
+        #expect(names.last == "log-000000000000000a")
         let (_, records) = try LogHarness.open(disk)
         #expect(records.map(\.sequence) == Array(1...50))
     }
@@ -76,11 +67,12 @@ import TestSupport
         let disk = FaultyDisk()
         for round in 0..<3 {
             let (log, _) = try LogHarness.open(disk, seed: UInt64(round))
-            let before = disk.names.map { disk[$0] }
+            let before = LogHarness.logNames(disk).map { disk[$0] }
             _ = try log.append([LogHarness.entry(1, 1)])
             try log.close()
-            #expect(disk.names.count == round + 1)
-            #expect(disk.names.dropLast().map { disk[$0] } == before)
+            let names = LogHarness.logNames(disk)
+            #expect(names.count == round + 1)
+            #expect(names.dropLast().map { disk[$0] } == before)
         }
     }
 
@@ -94,7 +86,7 @@ import TestSupport
 
     @Test func `files that are no log files are left alone`() throws {
         let disk = FaultyDisk()
-        for name in ["log", "log-1", "log-000000000000000G", "log-00000000000000001", "LOG-0000000000000001", "log-+000000000000001", "manifest"] {
+        for name in ["log", "log-1", "log-000000000000000G", "log-00000000000000001", "LOG-0000000000000001", "log-+000000000000001", "manifest", "reserve"] {
             disk[name] = [1, 2, 3]
         }
         let before = disk.names
@@ -104,7 +96,7 @@ import TestSupport
 
     @Test func `one sync a group, and none for its mark`() throws {
         let disk = FaultyDisk()
-        let (log, _) = try LogHarness.open(disk)
+        let log = try LogHarness.openAlone(disk)
         _ = try log.append([LogHarness.entry(1, 1)])
         disk.plan(nil)
         _ = try log.append([LogHarness.entry(2, 1), LogHarness.entry(3, 1)])

@@ -75,7 +75,7 @@ package final class Log {
     /// The files that are no longer written to, in order.
     private var closed: [LogFile]
     private var current: RecordFileWriter?
-    private var stop = WriteStop()
+    private let stop = WriteStop()
 
     /// Opens the log of `files` in `disk`, handing every record after `covered` to `apply` in sequence. Reads all of them:
     /// O(bytes). Other files of a log are left alone and not counted.

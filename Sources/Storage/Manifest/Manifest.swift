@@ -37,7 +37,7 @@ package final class Manifest {
     /// Files to remove, durably, before the next edit: as long as one is there, it may come to count after a crash.
     private var leftovers: [String] = []
     private var isRemovalDurable = true
-    private var stop = WriteStop()
+    private let stop = WriteStop()
 
     /// Opens the manifest in `disk`, or creates it, with a random database id, where no file of a database is.
     package init(disk: any Disk, sizes: ManifestFileSizes = ManifestFileSizes(), randomness: @escaping () -> UInt64) throws(LogError) {
@@ -57,7 +57,11 @@ package final class Manifest {
             name = nil
             contents = ManifestContents(databaseID: randomness())
             nextSequence = 1
-            try stop.guardingPreparation { () throws(LogError) in try prepare() }
+            do { try prepare() } catch {
+                // Nothing was promised yet: the next open begins again.
+                if case .outcomeUnknown(let reason) = error { throw .disk(reason) }
+                throw error
+            }
         }
     }
 

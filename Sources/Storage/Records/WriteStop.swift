@@ -5,8 +5,8 @@ func onDisk<T: ~Copyable>(_ body: () throws(DiskError) -> T) throws(LogError) ->
     do { return try body() } catch { throw .disk(error) }
 }
 
-/// Whether writing has stopped for good, and after which failure.
-struct WriteStop {
+/// Whether writing has stopped for good, and after which failure. Steps nest, so it is shared and not exclusive.
+final class WriteStop {
     private(set) var reason: DiskError?
 
     func check() throws(LogError) {
@@ -14,7 +14,7 @@ struct WriteStop {
     }
 
     /// Runs a step of writing. Any failure but a full disk before the first byte stops all that would follow.
-    mutating func guarding<T>(_ body: () throws(LogError) -> T) throws(LogError) -> T {
+    func guarding<T>(_ body: () throws(LogError) -> T) throws(LogError) -> T {
         do { return try body() } catch {
             switch error {
             case .disk(let reason): if !reason.isFull { self.reason = reason }
@@ -26,12 +26,12 @@ struct WriteStop {
     }
 
     /// Stops after a failure that nobody has been told of: the next one to write hears of it.
-    mutating func note(_ error: DiskError) { reason = error }
+    func note(_ error: DiskError) { reason = error }
 
-    /// The same as `guarding` for a step that, however it ends, comes before anything of the group: what it left open is not the group.
-    mutating func guardingPreparation<T>(_ body: () throws(LogError) -> T) throws(LogError) -> T {
+    /// The same for a step that comes before anything of the group: whatever it leaves open, it is not the group.
+    func guardingPreparation<T>(_ body: () throws(LogError) -> T) throws(LogError) -> T {
         do { return try guarding(body) } catch {
-            if case .outcomeUnknown(let reason) = error { throw .disk(reason) }
+            if case .outcomeUnknown(let reason) = error { throw .stopped(reason) }
             throw error
         }
     }
