@@ -17,7 +17,8 @@ import TestSupport
         var model = Model()
         var writes: [Write] = []
         for _ in 0..<100 * count where writes.count < count {
-            let write = RandomInput.write(on: model, using: &random)
+            // Patches are drawn more often: early in a history most of them select nothing and are left out.
+            let write = random.oneIn(2) ? RandomInput.patch(on: model, using: &random) : RandomInput.write(on: model, using: &random)
             let before = model.sequence
             do throws(Refusal) { _ = try model.apply(write) } catch { continue }
             if model.sequence > before { writes.append(write) }
