@@ -67,7 +67,7 @@ package final class CollectionSnapshot: Sendable {
     func documents(filter: Filter?, under: [String]?) throws(EngineError) -> Bitmap? {
         guard filter != nil || under != nil else { return nil }
         var allowed = if let filter { try state.documents(matching: filter) } else { state.liveDocuments() }
-        if let under { allowed.formIntersection(try state.subtree(of: under)) }
+        if let under { allowed.formIntersection(state.subtree(of: under)) }
         return allowed
     }
 }

@@ -175,6 +175,8 @@ package final class Database: Sendable {
             return .createCollection(schema)
         case .dropCollection(let name): return .dropCollection(name: name)
         case .delete(let input): return .delete(input)
+        case .patch(let input):
+            return .patch(try PendingPatch(input, collection: try snapshot().collection(input.collection).state))
         case .upsert(let input):
             return .upsert(try PendingUpsert(input, collection: try snapshot().collection(input.collection).state))
         }

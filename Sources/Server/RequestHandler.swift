@@ -64,7 +64,7 @@ struct RequestHandler: Sendable {
         case .read(let input):
             try response.document(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot), input)
         case .search(let search): try self.search(search, request.id, snapshot, deadline, &response)
-        case .createCollection, .dropCollection, .upsert, .delete: preconditionFailure("writes go through the log")
+        case .createCollection, .dropCollection, .upsert, .delete, .patch: preconditionFailure("writes go through the log")
         }
     }
 
@@ -106,6 +106,7 @@ struct RequestHandler: Sendable {
         case (.failure(let error), _): response.failure(request.id, WireError(error))
         case (.success(let outcome), .upsert): response.upserted(request.id, outcome)
         case (.success(let outcome), .delete): response.deleted(request.id, outcome)
+        case (.success(let outcome), .patch): response.patched(request.id, outcome)
         case (.success(let outcome), _): response.done(request.id, sequence: outcome.sequence)
         }
     }
@@ -119,6 +120,7 @@ extension Operation {
         case .dropCollection(let name): .dropCollection(name: name)
         case .upsert(let input): .upsert(input)
         case .delete(let input): .delete(input)
+        case .patch(let input): .patch(input)
         case .hello, .ping, .serverInfo, .listCollections, .describeCollection, .get, .read, .search, .count: nil
         }
     }
@@ -137,7 +139,7 @@ extension Write {
     var changesCollections: Bool {
         switch self {
         case .createCollection, .dropCollection: true
-        case .upsert, .delete: false
+        case .upsert, .delete, .patch: false
         }
     }
 }

@@ -8,7 +8,7 @@ import TestSupport
 
 @Suite struct CommitGroupTests {
     /// Enqueues all, then commits; the answers in order.
-    private static func commitTogether(_ writes: [Write], on database: Database) -> [Result<WriteOutcome, EngineError>] {
+    static func commitTogether(_ writes: [Write], on database: Database) -> [Result<WriteOutcome, EngineError>] {
         let answers = Mutex([Result<WriteOutcome, EngineError>?](repeating: nil, count: writes.count))
         for (index, write) in writes.enumerated() {
             database.enqueue(write) { answer in

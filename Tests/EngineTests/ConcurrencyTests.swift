@@ -52,7 +52,7 @@ import TestSupport
                 }
                 numbers.append(number)
                 findings.check(node.version == UInt64(number) + 1, "version \(node.version) of number \(number)")
-                if let vector = node.chunk(0).vector(space: 1) {
+                if let vector = try node.chunk(0).vector(space: 1, dimension: 3) {
                     findings.check(vector[0] == Float(number) && vector[1] == Float(thread), "number \(number) with another's vector")
                 } else {
                     findings.note("a chunk without its vector")

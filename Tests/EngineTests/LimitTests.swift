@@ -103,7 +103,7 @@ import TestSupport
         many.floats = (0..<Limits.searchesMax).map { Float($0) }
         many.vectors = (0..<Limits.searchesMax).map { $0..<$0 + 1 }
         let each = try collection.search(many)
-        #expect(each.hits.map { collection.document(of: $0[0]).chunk(0).vector(space: 0)?[0] } == many.floats.map { $0 })
+        #expect(try each.hits.map { try collection.document(of: $0[0]).chunk(0).vector(space: 0, dimension: 1)?[0] } == many.floats.map { $0 })
         #expect(each.visited == 1100 * Limits.searchesMax)
     }
 

@@ -71,6 +71,8 @@ struct ModelCollection {
     var nodes: [Text: ModelNode] = [:]
     private(set) var arrivals: [Text: Int] = [:]
     private var lastVersions: [Text: UInt64] = [:]
+    /// Nodes that are not as they were last stored: patched, or there for their children only. Nothing is the same as they are.
+    private var changedSince: Set<Text> = []
 
     init(schema: CollectionSchema) { self.schema = schema }
 
@@ -93,10 +95,19 @@ struct ModelCollection {
         return counts
     }
 
-    /// Walks up from every document that names a parent, as the tree would be afterwards.
+    /// Walks up from every document that names a parent, as the tree would be afterwards, and then from all the others.
     private func checkTree(_ documents: [ModelNode], listName: String) throws(Refusal) {
         var parents = nodes.mapValues(\.parent)
         for document in documents { parents[document.id] = document.parent }
+        try checkPaths(documents, parents, listName: listName)
+        for id in nodes.keys {
+            let path = Array(sequence(first: id) { parents[$0] ?? nil })
+            guard path.count > 64, let index = path.lazy.compactMap({ id in documents.firstIndex { $0.id == id } }).first else { continue }
+            throw Refusal(.limitExceeded, "\(listName)[\(index)].parent")
+        }
+    }
+
+    private func checkPaths(_ documents: [ModelNode], _ parents: [Text: Text?], listName: String) throws(Refusal) {
         for (index, document) in documents.enumerated() where document.parent != nil {
             var node = document.id
             var steps = 0
@@ -113,7 +124,7 @@ struct ModelCollection {
         if let old = nodes[document.id] {
             var same = document
             same.version = old.version
-            if same == old {
+            if same == old, !changedSince.contains(document.id) {
                 counts.unchanged += 1
                 return
             }
@@ -122,37 +133,67 @@ struct ModelCollection {
             counts.inserted += 1
         }
         put(document)
-        if let parent = document.parent, nodes[parent] == nil {
-            // A parent that is not there becomes an empty folder.
-            var folder = ModelNode(id: parent)
-            folder.isFolder = true
-            put(folder)
-        }
+        if let parent = document.parent { makeFolder(parent) }
+    }
+
+    /// A parent that is not there becomes an empty folder.
+    private mutating func makeFolder(_ id: Text) {
+        guard nodes[id] == nil else { return }
+        var folder = ModelNode(id: id)
+        folder.isFolder = true
+        put(folder)
+        changedSince.insert(id)
     }
 
     private mutating func put(_ node: ModelNode) {
         if arrivals[node.id] == nil { arrivals[node.id] = arrivals.count }
         lastVersions[node.id, default: 0] += 1
+        changedSince.remove(node.id)
         nodes[node.id] = node
         nodes[node.id]?.version = lastVersions[node.id]!  // Set above.
     }
 
     mutating func delete(_ input: DeleteInput) throws(Refusal) -> WriteCounts {
-        let doomed: Set<Text>
-        if let ids = input.ids {
-            doomed = Set(ids.map { Text($0) }.filter { nodes[$0] != nil })
-        } else if let filter = input.filter {
-            doomed = Set(nodes.values.filter { !$0.isFolder && matches($0, filter) && isUnder($0, input.under) }.map(\.id))
-        } else {
-            doomed = Set(nodes.values.filter { isUnder($0, input.under) }.map(\.id))
-        }
+        let doomed = selected(input.selection)
         for node in nodes.values where !doomed.contains(node.id) {
-            if let parent = node.parent, doomed.contains(parent) { throw Refusal(.invalidValue, input.ids == nil ? "filter" : "ids") }
+            if let parent = node.parent, doomed.contains(parent) { throw Refusal(.invalidValue, input.selection.ids == nil ? "filter" : "ids") }
         }
         for id in doomed { nodes[id] = nil }
         var counts = WriteCounts()
         counts.deleted = doomed.count
         return counts
+    }
+
+    private func selected(_ selection: Selection) -> Set<Text> {
+        if let ids = selection.ids { return Set(ids.map { Text($0) }.filter { nodes[$0] != nil }) }
+        guard let filter = selection.filter else { return Set(nodes.values.filter { isUnder($0, selection.under) }.map(\.id)) }
+        return Set(nodes.values.filter { !$0.isFolder && matches($0, filter) && isUnder($0, selection.under) }.map(\.id))
+    }
+
+    mutating func patch(_ input: PatchInput) throws(Refusal) -> WriteCounts {
+        if let expected = input.ifVersion, let id = input.selection.ids?.first {
+            guard nodes[Text(id)]?.version ?? 0 == expected else { throw Refusal(.versionConflict, "if_version") }
+        }
+        let patched = selected(input.selection)
+        var counts = WriteCounts()
+        counts.patched = patched.count
+        guard !patched.isEmpty else { return counts }
+        if case .set(let parent) = input.parent {
+            try checkMove(of: patched, under: Text(parent))
+            makeFolder(Text(parent))
+        }
+        for id in patched { nodes[id]?.change(input, schema) }
+        changedSince.formUnion(patched)
+        return counts
+    }
+
+    private func checkMove(of moved: Set<Text>, under parent: Text) throws(Refusal) {
+        if sequence(first: parent, next: { nodes[$0]?.parent }).contains(where: moved.contains) { throw Refusal(.invalidValue, "parent") }
+        var parents = nodes.mapValues(\.parent)
+        for id in moved { parents[id] = parent }
+        for id in nodes.keys where sequence(first: id, next: { parents[$0] ?? nil }).reduce(0, { count, _ in count + 1 }) > 64 {
+            throw Refusal(.limitExceeded, "parent")
+        }
     }
 
     // MARK: Reading
@@ -250,7 +291,7 @@ struct Model {
     mutating func apply(_ write: Write) throws(Refusal) -> WriteOutcome {
         var next = self
         let counts = try next.change(write)
-        if case .delete = write, counts == WriteCounts() { return WriteOutcome(sequence: sequence, counts: counts) }
+        if write.isOfSelection, counts == WriteCounts() { return WriteOutcome(sequence: sequence, counts: counts) }
         next.sequence += 1
         self = next
         return WriteOutcome(sequence: sequence, counts: counts)
@@ -269,6 +310,8 @@ struct Model {
             return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.upsert(input) }
         case .delete(let input):
             return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.delete(input) }
+        case .patch(let input):
+            return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.patch(input) }
         }
     }
 
@@ -282,7 +325,28 @@ struct Model {
     }
 }
 
+extension Write {
+    /// Whether it does nothing, and takes no place in the sequence, where it selects nothing.
+    fileprivate var isOfSelection: Bool {
+        switch self {
+        case .delete, .patch: true
+        case .createCollection, .dropCollection, .upsert: false
+        }
+    }
+}
+
 extension ModelNode {
+    /// All but the version and the chunks.
+    fileprivate mutating func change(_ input: PatchInput, _ schema: CollectionSchema) {
+        input.parent.apply(to: &parent) { Text($0) }
+        input.title.apply(to: &title) { Text($0) }
+        input.url.apply(to: &url) { Text($0) }
+        input.mime.apply(to: &mime) { Text($0) }
+        input.time.apply(to: &time) { ModelValue.milliseconds($0) }
+        for (name, value) in input.set { fields[name] = ModelValue(value, schema.fields.first { $0.name == name }!.type) }  // Only declared fields are given.
+        for name in input.unset { fields[name] = nil }
+    }
+
     init(_ document: DocumentInput, floats: [Float], schema: CollectionSchema) {
         id = Text(document.id)
         isFolder = document.isFolder
@@ -330,6 +394,16 @@ extension ModelValue {
         case (.bool, .bool(let flag)): self = .bool(flag)
         case (.time, _): self = .int(Self.milliseconds(value))
         default: preconditionFailure("only values of the declared type are given")
+        }
+    }
+}
+
+extension Change {
+    fileprivate func apply<Kept>(to kept: inout Kept?, _ convert: (Value) -> Kept) {
+        switch self {
+        case .keep: break
+        case .set(let value): kept = convert(value)
+        case .remove: kept = nil
         }
     }
 }

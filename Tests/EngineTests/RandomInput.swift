@@ -39,11 +39,50 @@ enum RandomInput {
         case 8..<16: return .delete(DeleteInput(collection: collection, ids: ids(using: &random)))
         case 16..<24:
             guard let schema = model.collections[collection]?.schema else { return .delete(DeleteInput(collection: collection, ids: [])) }
-            let under = random.oneIn(2) ? ids(using: &random) : nil
-            let filter = under != nil && random.oneIn(2) ? nil : filter(schema, depth: 2, using: &random)
-            return .delete(DeleteInput(collection: collection, filter: filter, under: under))
+            let selection = selection(schema, using: &random)
+            return .delete(DeleteInput(collection: collection, filter: selection.filter, under: selection.under))
+        case 24..<44: return .patch(patch(on: model, collection, using: &random))
         default: return .upsert(upsert(on: model, collection, using: &random))
         }
+    }
+
+    /// By filter, under, or both.
+    private static func selection(_ schema: CollectionSchema, using random: inout SeededRandom) -> Selection {
+        let under = random.oneIn(2) ? ids(using: &random) : nil
+        let filter = under != nil && random.oneIn(2) ? nil : filter(schema, depth: 2, using: &random)
+        return Selection(filter: filter, under: under)
+    }
+
+    static func patch(on model: Model, using random: inout SeededRandom) -> Write {
+        .patch(patch(on: model, model.collections.keys.sorted().randomElement(using: &random) ?? "one", using: &random))
+    }
+
+    private static func patch(on model: Model, _ name: String, using random: inout SeededRandom) -> PatchInput {
+        var input = PatchInput(collection: name)
+        input.title = change(texts.randomElement(using: &random)!, using: &random)  // As above.
+        guard let collection = model.collections[name] else { return input }
+        input.selection = random.oneIn(3) ? selection(collection.schema, using: &random) : Selection(ids: ids(using: &random))
+        if random.oneIn(2) { input.parent = change(parent(using: &random), using: &random) }
+        if random.oneIn(2) { input.url = change(texts.randomElement(using: &random)!, using: &random) }
+        if random.oneIn(2) { input.mime = change(texts.randomElement(using: &random)!, using: &random) }
+        if random.oneIn(2) { input.time = change(times.randomElement(using: &random)!, using: &random) }
+        for field in collection.schema.fields where random.oneIn(3) {
+            if random.oneIn(3) { input.unset.append(field.name) } else { input.set.append((field.name, value(field.type, using: &random))) }
+        }
+        if let ids = input.selection.ids, ids.count == 1, random.oneIn(3) {
+            let version = collection.nodes[Text(ids[0])]?.version ?? 0
+            input.ifVersion = random.oneIn(5) ? version + 1 : version
+        }
+        return input
+    }
+
+    private static func change<Value>(_ value: Value, using random: inout SeededRandom) -> Change<Value> {
+        random.oneIn(3) ? .remove : .set(value)
+    }
+
+    /// Folders for the most part, or too many trees would close a circle.
+    private static func parent(using random: inout SeededRandom) -> String {
+        (random.oneIn(4) ? nodeIDs : Array(nodeIDs[10..<13])).randomElement(using: &random)!  // As above.
     }
 
     static func ids(using random: inout SeededRandom) -> [String] {
@@ -70,8 +109,7 @@ enum RandomInput {
         var document = DocumentInput(id: id)
         document.isFolder = random.oneIn(4)
         if random.oneIn(3) {
-            // Folders for the most part, or too many trees would close a circle.
-            let parent = (random.oneIn(4) ? nodeIDs : Array(nodeIDs[10..<13])).randomElement(using: &random)!  // As above.
+            let parent = parent(using: &random)
             if Text(parent) != Text(id) { document.parent = parent }
         }
         if random.oneIn(3) { document.title = texts.randomElement(using: &random) }

@@ -1,6 +1,7 @@
 // Databases on disks in memory, and short ways to say the commonest writes.
 import Engine
 import Index
+import Memory
 import Storage
 import TestSupport
 
@@ -18,6 +19,20 @@ enum TestDatabase {
         small.manifest = ManifestFileSizes(editBytesMax: 2000, zeroedStep: 64)
         small.reserveBytes = 512
         return try Database(disk: disk, sizes: small, randomness: { random.next() })
+    }
+}
+
+extension TestDatabase {
+    /// Puts a record behind what the log of a database holds, with no engine to judge it.
+    static func append(_ entry: LogEntry, to disk: any Disk) throws(LogError) {
+        let manifest = try Manifest(disk: disk, randomness: { 2 })
+        let contents = manifest.contents
+        let log = try Log(
+            disk: disk, files: contents.logFiles, after: contents.version.coveredSequence, databaseID: contents.databaseID, randomness: { 2 },
+            willStart: { (number) throws(LogError) in try manifest.append(.startLogFile(number)) },
+            apply: { (_, _, _) throws(Corruption) in })
+        _ = try log.append([entry])
+        try log.close()
     }
 }
 

@@ -221,6 +221,59 @@ import TestSupport
         ])
     }
 
+    @Test func `a patch says of what, in one way, and what of it`() throws {
+        func patch(_ selection: Selection = Selection(ids: ["doc"]), into collection: String = "c", _ change: (inout PatchInput) -> Void) -> Write {
+            var input = PatchInput(collection: collection)
+            input.selection = selection
+            change(&input)
+            return .patch(input)
+        }
+        let title: (inout PatchInput) -> Void = { $0.title = .set("x") }
+        try Self.expectRefused([
+            (patch(Selection(), title), .invalidValue, "ids"),
+            (patch(Selection(ids: [], filter: .all([])), title), .invalidValue, "ids"),
+            (patch(Selection(ids: ["doc"], under: ["folder"]), title), .invalidValue, "ids"),
+            (patch(into: "never", title), .unknownCollection, "collection"),
+            (patch { _ in }, .invalidValue, "set"),
+            (patch { $0.parent = .set("") }, .invalidValue, "parent"),
+            (patch { $0.parent = .set(Self.text(513)) }, .invalidValue, "parent"),
+            (patch { $0.parent = .set("a\u{0}b") }, .invalidValue, "parent"),
+            (patch { $0.parent = .set("child") }, .invalidValue, "parent"),
+            (patch { $0.title = .set(Self.text(4097)) }, .limitExceeded, "title"),
+            (patch { $0.url = .set(Self.text(8193)) }, .limitExceeded, "url"),
+            (patch { $0.mime = .set(Self.text(129)) }, .limitExceeded, "mime"),
+            (patch { $0.time = .set(.string("then")) }, .invalidValue, "time"),
+            (patch { $0.set = [("i", .integer(1)), ("nope", .integer(1))] }, .undeclaredField, "set.nope"),
+            (patch { $0.set = [("title", .string("x"))] }, .undeclaredField, "set.title"),
+            (patch { $0.set = [("i", .string("1"))] }, .invalidValue, "set.i"),
+            (patch { $0.set = [("i", .integer(1)), ("i", .integer(1))] }, .invalidValue, "set.i"),
+            (patch { $0.set = [("k", .string(Self.text(4097)))] }, .limitExceeded, "set.k"),
+            (patch { $0.unset = ["i", "nope"] }, .undeclaredField, "unset[1]"),
+            (patch { $0.unset = ["i", "k", "i"] }, .invalidValue, "unset[2]"),
+            (patch { $0.set = [("i", .integer(1))]; $0.unset = ["i"] }, .invalidValue, "unset[0]"),
+            (patch { title(&$0); $0.ifVersion = 2 }, .versionConflict, "if_version"),
+            (patch { title(&$0); $0.ifVersion = 0 }, .versionConflict, "if_version"),
+            (patch(Selection(ids: ["never"])) { title(&$0); $0.ifVersion = 1 }, .versionConflict, "if_version"),
+            (patch(Selection(ids: [])) { title(&$0); $0.ifVersion = 1 }, .invalidValue, "if_version"),
+            (patch(Selection(ids: ["doc", "child"])) { title(&$0); $0.ifVersion = 1 }, .invalidValue, "if_version"),
+            (patch(Selection(under: ["doc"])) { title(&$0); $0.ifVersion = 1 }, .invalidValue, "if_version"),
+            (patch(Selection(filter: .field("nope", .exists)), title), .undeclaredField, "filter.nope"),
+        ])
+    }
+
+    @Test func `a patch larger than a record is refused`() throws {
+        let disk = FaultyDisk()
+        let database = try TestDatabase.open(disk)
+        _ = try database.write(.createCollection(CollectionSchema(name: "c", spaces: [], fields: (0..<20).map { FieldSchema(name: "f\($0)", type: .keywords) })))
+        _ = try database.write(.put(DocumentInput("a")))
+        var input = PatchInput(collection: "c")
+        input.selection = Selection(ids: ["a"])
+        let texts = [String](repeating: Self.text(4096), count: 1024)
+        input.set = (0..<20).map { (name: "f\($0)", value: .strings(texts)) }
+        let error = #expect(throws: EngineError.self) { _ = try database.write(.patch(input)) }
+        #expect(error.map { Refusal($0) } == Refusal(.limitExceeded, "set"))
+    }
+
     private static let badFilters: [(Filter, EngineError.Code, String)] = [
         (.field("nope", .exists), .undeclaredField, "filter.nope"),
         (.not(.field("title", .exists)), .undeclaredField, "filter.title"),

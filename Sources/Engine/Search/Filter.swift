@@ -87,7 +87,7 @@ extension CollectionState {
 
     private func evaluate(_ condition: Filter.Condition, on name: String) throws(EngineError) -> Bitmap {
         if name == "time" { return try evaluateTime(condition) }
-        guard let index = schema.fieldIndex(name) else { throw UpsertEncoder.undeclared(name, schema).asFilterError(name) }
+        guard let index = schema.fieldIndex(name) else { throw UpsertEncoder.undeclared(name, schema, field: "filter.\(name)") }
         let column = fields[index]
         switch condition {
         case .exists: return column.matches { _ in true }
@@ -114,10 +114,6 @@ extension CollectionState {
         }
         return result
     }
-}
-
-extension EngineError {
-    fileprivate func asFilterError(_ name: String) -> EngineError { EngineError(code, message, field: "filter.\(name)") }
 }
 
 extension FieldColumn {

@@ -20,18 +20,24 @@ struct TreeCheck {
     }
 
     func run(listName: String) throws(EngineError) {
-        for (index, placement) in placements.enumerated() where placement.parent != nil {
-            try checkPath(from: placement.id, field: "\(listName)[\(index)].parent")
+        var moves: [Move] = []
+        var movers: [Int: Int] = [:]
+        for (index, placement) in placements.enumerated() {
+            let level = placement.parent == nil ? 1 : try checkedLevel(of: placement.id, field: "\(listName)[\(index)].parent")
+            guard let node = state.documents.find(placement.id), state.documents.rows[node].childCount > 0 else { continue }
+            moves.append(Move(node: node, level: level))
+            movers[node] = index
         }
+        guard let node = state.documents.overburdened(by: moves), let index = movers[node] else { return }
+        throw EngineError.tooDeep(under: placements[index].id, field: "\(listName)[\(index)].parent")
     }
 
-    private func checkPath(from id: String, field: String) throws(EngineError) {
+    /// The level that a document will lie on: 1 at the root.
+    private func checkedLevel(of id: String, field: String) throws(EngineError) -> Int {
         var node = id
-        for _ in 0..<Limits.treeDepthMax {
-            guard let parent = parent(of: node) else { return }
-            guard !parent.isExactly(id) else {
-                throw EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: field)
-            }
+        for level in 1...Limits.treeDepthMax {
+            guard let parent = parent(of: node) else { return level }
+            guard !parent.isExactly(id) else { throw EngineError.circle(id, field: field) }
             node = parent
         }
         throw EngineError(.limitExceeded, "\"\(id)\" would lie deeper than \(Limits.treeDepthMax) levels", field: field)
@@ -46,39 +52,29 @@ struct TreeCheck {
 }
 
 extension CollectionState {
-    /// The nodes a delete means. By ids: exactly these, folders among them. By filter and `under`: the documents
-    /// that match; `under` alone takes the folders too.
-    func nodes(toDelete input: DeleteInput) throws(EngineError) -> Bitmap {
-        var doomed: Bitmap
-        if let ids = input.ids {
-            guard input.filter == nil, input.under == nil else {
-                throw EngineError(.invalidValue, "give ids, or filter and under, not both", field: "ids")
+    /// Refuses to put nodes under `parent` where a circle would close, or they or what lies under them would come to lie
+    /// too deep.
+    func check(moving nodes: Bitmap, under parent: String) throws(EngineError) {
+        // A parent that is not there becomes a folder at the root.
+        var level = 2
+        if let number = documents.find(parent) {
+            level = 1 + documents.level(of: number)
+            var place: Int? = number
+            while let node = place {
+                guard !nodes[node] else { throw EngineError.circle(documents.id(node), field: "parent") }
+                place = documents.rows[node].parent
             }
-            doomed = Bitmap(count: documents.count)
-            for id in ids { if let number = documents.find(id) { doomed[number] = true } }
-        } else if let filter = input.filter {
-            doomed = try self.documents(matching: filter)
-            if let under = input.under { doomed.formIntersection(try subtree(of: under)) }
-        } else if let under = input.under {
-            doomed = try subtree(of: under)
-        } else {
-            throw EngineError(.invalidValue, "say what to delete: ids, filter or under", field: "ids")
         }
-        try checkNoChildIsLeft(doomed, field: input.ids == nil ? "filter" : "ids")
-        return doomed
+        guard level <= Limits.treeDepthMax else {
+            throw EngineError(.limitExceeded, "what is under \"\(parent)\" would lie deeper than \(Limits.treeDepthMax) levels", field: "parent")
+        }
+        var moves: [Move] = []
+        nodes.forEach { if documents.rows[$0].childCount > 0 { moves.append(Move(node: $0, level: level)) } }
+        if let node = documents.overburdened(by: moves) { throw EngineError.tooDeep(under: documents.id(node), field: "parent") }
     }
 
-    /// The nodes at and under `ids`; an id that is not there has nothing under it.
-    func subtree(of ids: [String]) throws(EngineError) -> Bitmap {
-        var result = documents.subtree(of: ids.compactMap { documents.find($0) })
-        // A subtree names deleted nodes too where they were never moved; only those that are there count.
-        var live = Bitmap(count: documents.count)
-        live.fill { documents.isLive($0) }
-        result.formIntersection(live)
-        return result
-    }
-
-    private func checkNoChildIsLeft(_ doomed: Bitmap, field: String) throws(EngineError) {
+    /// Refuses a delete that would leave a node without its parent.
+    func checkNoChildIsLeft(_ doomed: Bitmap, field: String) throws(EngineError) {
         var doomedChildren: [Int: UInt32] = [:]
         doomed.forEach { if let parent = documents.rows[$0].parent { doomedChildren[parent, default: 0] += 1 } }
         var orphaning: Int?
@@ -88,5 +84,15 @@ extension CollectionState {
         guard let orphaning else { return }
         throw EngineError(
             .invalidValue, "\"\(documents.id(orphaning))\" still has nodes under it: delete with under to take them along", field: field)
+    }
+}
+
+extension EngineError {
+    fileprivate static func circle(_ id: String, field: String) -> EngineError {
+        EngineError(.invalidValue, "\"\(id)\" would lie under itself", field: field)
+    }
+
+    fileprivate static func tooDeep(under id: String, field: String) -> EngineError {
+        EngineError(.limitExceeded, "what is under \"\(id)\" would lie deeper than \(Limits.treeDepthMax) levels", field: field)
     }
 }

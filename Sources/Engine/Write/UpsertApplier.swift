@@ -7,6 +7,7 @@ package struct WriteCounts: Equatable, Sendable {
     package var replaced = 0
     package var unchanged = 0
     package var deleted = 0
+    package var patched = 0
     package init() {}
 }
 
@@ -117,14 +118,14 @@ struct UpsertApplier {
 
     /// Text for the arena, where only valid UTF-8 may get.
     @_lifetime(copy reader)
-    private static func utf8(_ reader: inout ByteReader) throws(Corruption) -> RawSpan {
+    static func utf8(_ reader: inout ByteReader) throws(Corruption) -> RawSpan {
         let start = reader.offset
         let bytes = try reader.readBlob()
         guard bytes.isValidUTF8 else { throw Corruption(offset: start, expected: "UTF-8 text") }
         return bytes
     }
 
-    private static func field(_ reader: inout ByteReader, in state: CollectionState) throws(Corruption) -> (Int, FieldValue) {
+    static func field(_ reader: inout ByteReader, in state: CollectionState) throws(Corruption) -> (Int, FieldValue) {
         let index = Int(try reader.read(UInt16.self))
         guard index < state.fields.count else { throw Corruption(offset: reader.offset - 2, expected: "a declared field's index") }
         switch state.fields[index].schema.type {

@@ -22,7 +22,7 @@ struct UpsertEncoder {
     let schema: CollectionSchema
     /// Each document is its one chunk, as the request has it: errors then name no chunk.
     let isPlain: Bool
-    private(set) var writer = ByteWriter()
+    var writer = ByteWriter()
 
     /// Nothing invalid passes: what this returns can be applied without a further question.
     static func encode(_ input: UpsertInput, collection: CollectionState) throws(EngineError) -> [UInt8] {
@@ -72,7 +72,7 @@ struct UpsertEncoder {
         try write(document.url, bytesMax: Limits.urlBytesMax, field: "url")
         try write(document.mime, bytesMax: Limits.nameBytesMax, field: "mime")
         if let time = document.time { writer.write(try Self.time(time, field: "time")) }
-        try addFields(document.fields)
+        try addFields(document.fields, in: "fields")
         try addChunks(document, floats: floats)
     }
 
@@ -87,14 +87,14 @@ struct UpsertEncoder {
         return parts
     }
 
-    private func checkID(_ id: String, field: String) throws(EngineError) {
+    func checkID(_ id: String, field: String) throws(EngineError) {
         guard (1...Limits.idBytesMax).contains(id.utf8.count) else {
             throw EngineError(.invalidValue, "an id is 1 to \(Limits.idBytesMax) bytes, got \(id.utf8.count)", field: field)
         }
         guard !id.utf8.contains(0) else { throw EngineError(.invalidValue, "an id holds no NUL", field: field) }
     }
 
-    private mutating func write(_ text: String?, bytesMax: Int, field: String) throws(EngineError) {
+    mutating func write(_ text: String?, bytesMax: Int, field: String) throws(EngineError) {
         guard let text else { return }
         guard text.utf8.count <= bytesMax else {
             throw EngineError(.limitExceeded, "at most \(bytesMax) bytes, got \(text.utf8.count)", field: field)
@@ -102,13 +102,14 @@ struct UpsertEncoder {
         writer.writeString(text)
     }
 
-    private mutating func addFields(_ fields: [(name: String, value: InputValue)]) throws(EngineError) {
+    /// `place` is what the request calls them, for error messages.
+    mutating func addFields(_ fields: [(name: String, value: InputValue)], in place: String) throws(EngineError) {
         // In the order of their declaration, whatever the caller's: equal contents are to have equal bytes.
         var given: [Int: FieldValue] = [:]
         for (name, value) in fields {
-            guard let index = schema.fieldIndex(name) else { throw Self.undeclared(name, schema) }
-            let typed = try Self.typed(value, as: schema.fields[index].type, field: "fields.\(name)")
-            guard given.updateValue(typed, forKey: index) == nil else { throw EngineError(.invalidValue, "two values for one field", field: "fields.\(name)") }
+            guard let index = schema.fieldIndex(name) else { throw Self.undeclared(name, schema, field: "\(place).\(name)") }
+            let typed = try Self.typed(value, as: schema.fields[index].type, field: "\(place).\(name)")
+            guard given.updateValue(typed, forKey: index) == nil else { throw EngineError(.invalidValue, "two values for one field", field: "\(place).\(name)") }
         }
         writer.write(UInt16(given.count))
         for (index, value) in given.sorted(by: { $0.key < $1.key }) {
@@ -117,11 +118,11 @@ struct UpsertEncoder {
         }
     }
 
-    static func undeclared(_ name: String, _ schema: CollectionSchema) -> EngineError {
+    static func undeclared(_ name: String, _ schema: CollectionSchema, field: String) -> EngineError {
         let fields = schema.fields.isEmpty ? "no fields" : "the fields \(schema.fields.map(\.name).joined(separator: ", "))"
         return EngineError(
             .undeclaredField, "\"\(name)\" is not declared: this collection has \(fields); they are given when it is created",
-            field: "fields.\(name)")
+            field: field)
     }
 
     private mutating func write(_ value: FieldValue, as type: FieldType) {

@@ -7,20 +7,17 @@ package enum Write: Sendable {
     case dropCollection(name: String)
     case upsert(UpsertInput)
     case delete(DeleteInput)
+    case patch(PatchInput)
 }
 
-/// What to delete from a collection: nodes by id, or the documents matching everything that is given.
+/// What to delete from a collection.
 package struct DeleteInput: Sendable {
     package var collection: String
-    package var ids: [String]?
-    package var filter: Filter?
-    package var under: [String]?
+    package var selection: Selection
 
     package init(collection: String, ids: [String]? = nil, filter: Filter? = nil, under: [String]? = nil) {
         self.collection = collection
-        self.ids = ids
-        self.filter = filter
-        self.under = under
+        selection = Selection(ids: ids, filter: filter, under: under)
     }
 }
 
@@ -41,4 +38,6 @@ enum RecordType: UInt8 {
     case upsert = 3
     /// u32 collection number | u32 count | u32 node numbers, rising.
     case delete = 4
+    /// See `PatchRecord`.
+    case patch = 5
 }

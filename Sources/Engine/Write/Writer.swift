@@ -32,7 +32,7 @@ struct Writer: Sendable {
     /// Whether judging this change needs every change before it to be in force.
     static func needsState(_ write: PendingChange) -> Bool {
         switch write {
-        case .createCollection, .dropCollection, .delete: true
+        case .createCollection, .dropCollection, .delete, .patch: true
         case .upsert(let upsert): upsert.namesParentsOrVersions
         }
     }
@@ -42,7 +42,7 @@ struct Writer: Sendable {
     static func isNeededInForce(_ change: PendingChange) -> Bool {
         switch change {
         case .createCollection, .dropCollection, .delete: true
-        case .upsert: false
+        case .upsert, .patch: false
         }
     }
 
@@ -50,7 +50,7 @@ struct Writer: Sendable {
     static func isRemoval(_ change: PendingChange) -> Bool {
         switch change {
         case .dropCollection, .delete: true
-        case .createCollection, .upsert: false
+        case .createCollection, .upsert, .patch: false
         }
     }
 
@@ -64,6 +64,7 @@ struct Writer: Sendable {
             return .record(LogEntry(type: RecordType.dropCollection.rawValue, payload: record.finish()))
         case .upsert(let upsert): return try prepareUpsert(upsert)
         case .delete(let input): return try prepareDelete(input)
+        case .patch(let patch): return try preparePatch(patch)
         }
     }
 
@@ -81,11 +82,7 @@ struct Writer: Sendable {
     }
 
     private func prepareUpsert(_ upsert: PendingUpsert) throws(EngineError) -> Prepared {
-        let state = try collection(upsert.collection)
-        // Encoded against a snapshot's schema; a collection dropped and made anew since then is another one.
-        guard state.number == upsert.collectionNumber else {
-            throw EngineError(.unknownCollection, "the collection \"\(upsert.collection)\" was dropped while this request was under way", field: "collection")
-        }
+        let state = try collection(upsert.collection, number: upsert.collectionNumber)
         for (index, condition) in upsert.conditions {
             try check(condition, in: state, field: "\(upsert.listName)[\(index)].if_version")
         }
@@ -93,7 +90,7 @@ struct Writer: Sendable {
         return .record(LogEntry(type: RecordType.upsert.rawValue, payload: upsert.payload))
     }
 
-    private func check(_ condition: VersionCondition, in state: CollectionState, field: String) throws(EngineError) {
+    func check(_ condition: VersionCondition, in state: CollectionState, field: String) throws(EngineError) {
         let found = state.documents.find(condition.id).map { UInt64(state.documents.versions[$0]) } ?? 0
         guard found == condition.version else {
             throw EngineError(.versionConflict, "the version is \(found), not \(condition.version): read it again and decide anew", field: field)
@@ -102,20 +99,26 @@ struct Writer: Sendable {
 
     private func prepareDelete(_ input: DeleteInput) throws(EngineError) -> Prepared {
         let state = try collection(input.collection)
-        let doomed = try state.nodes(toDelete: input)
+        let doomed = try state.nodes(input.selection)
+        try state.checkNoChildIsLeft(doomed, field: input.selection.field)
         guard !doomed.isEmpty else { return .nothing(WriteCounts()) }
-        guard 8 + 4 * doomed.population <= Limits.recordBytesMax else {
-            throw EngineError(.limitExceeded, "\(doomed.population) nodes are too many for one delete: narrow it down", field: input.filter == nil ? "under" : "filter")
-        }
-        var record = ByteWriter(capacity: 8 + 4 * doomed.population)
+        var record = ByteWriter()
         record.write(state.number)
-        record.write(UInt32(doomed.population))
-        doomed.forEach { record.write(UInt32($0)) }
+        try input.selection.write(doomed, to: &record)
         return .record(LogEntry(type: RecordType.delete.rawValue, payload: record.finish()))
     }
 
     func collection(_ name: String) throws(EngineError) -> CollectionState {
         guard let number = numbers[name], let state = collections[number], state.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
+        return state
+    }
+
+    /// The collection that a change was encoded for, against a snapshot's schema: one dropped and made anew since then is another.
+    func collection(_ name: String, number: UInt32) throws(EngineError) -> CollectionState {
+        let state = try collection(name)
+        guard state.number == number else {
+            throw EngineError(.unknownCollection, "the collection \"\(name)\" was dropped while this request was under way", field: "collection")
+        }
         return state
     }
 
@@ -137,6 +140,10 @@ struct Writer: Sendable {
         case .delete:
             counts = try withCollection(number) { (state) throws(Corruption) in
                 try Self.applyDelete(&reader, to: &state)
+            }
+        case .patch:
+            counts = try withCollection(number) { (state) throws(Corruption) in
+                try PatchApplier.apply(&reader, to: &state)
             }
         }
         try reader.finish()
@@ -208,6 +215,7 @@ enum PendingChange: Sendable {
     case dropCollection(name: String)
     case upsert(PendingUpsert)
     case delete(DeleteInput)
+    case patch(PendingPatch)
 }
 
 struct VersionCondition: Sendable {

@@ -28,6 +28,7 @@ package enum Operation: Sendable {
     case dropCollection(name: String)
     case upsert(UpsertInput)
     case delete(DeleteInput)
+    case patch(PatchInput)
     case get(GetInput)
     case read(ReadInput)
     case search(SearchRequest)

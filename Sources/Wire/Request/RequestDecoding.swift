@@ -63,6 +63,7 @@ package struct RequestDecoder: ~Copyable {
         "collection.drop": { root throws(WireError) in .dropCollection(name: try collectionName(root, "collection.drop")) },
         "upsert": { root throws(WireError) in try upsert(root) },
         "delete": { root throws(WireError) in try delete(root) },
+        "patch": { root throws(WireError) in try patch(root) },
         "get": { root throws(WireError) in try get(root) },
         "read": { root throws(WireError) in try read(root) },
         "search": { root throws(WireError) in try search(root) },
@@ -198,15 +199,47 @@ package struct RequestDecoder: ~Copyable {
         try members(root, "delete") { (key, value) throws(WireError) in
             switch key {
             case "collection": input.collection = try value.decodeString(key)
-            case "ids": input.ids = try value.decodeStrings(key, max: WireLimits.idsMax)
-            case "filter": input.filter = try FilterDecoder.decode(value, field: key)
-            case "under": input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
-            default: return false
+            default: return try selectionMember(key, value, &input.selection)
             }
             return true
         }
         try present(input.collection, "collection", "delete")
         return .delete(input)
+    }
+
+    /// What delete and patch choose nodes by; false for a key that is none of these.
+    private static func selectionMember(_ key: String, _ value: borrowing JSONValue, _ selection: inout Selection) throws(WireError) -> Bool {
+        switch key {
+        case "ids": selection.ids = try value.decodeStrings(key, max: WireLimits.idsMax)
+        case "filter": selection.filter = try FilterDecoder.decode(value, field: key)
+        case "under": selection.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+        default: return false
+        }
+        return true
+    }
+
+    private static func patch(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var input = PatchInput(collection: "")
+        try members(root, "patch") { (key, value) throws(WireError) in
+            switch key {
+            case "collection": input.collection = try value.decodeString(key)
+            case "if_version": input.ifVersion = try value.decodeSequence(key)
+            case "parent": input.parent = try value.decodeTextChange(key)
+            case "title": input.title = try value.decodeTextChange(key)
+            case "url": input.url = try value.decodeTextChange(key)
+            case "mime": input.mime = try value.decodeTextChange(key)
+            case "time": input.time = value.isNull ? .remove : .set(try value.decodeInputValue(key))
+            case "set":
+                try value.forEachMember(key) { (name, value) throws(WireError) in
+                    input.set.append((name, try value.decodeInputValue("set.\(name)")))
+                }
+            case "unset": input.unset = try value.decodeStrings(key, max: Limits.fieldsMax)
+            default: return try selectionMember(key, value, &input.selection)
+            }
+            return true
+        }
+        try present(input.collection, "collection", "patch")
+        return .patch(input)
     }
 
     private static func get(_ root: borrowing JSONValue) throws(WireError) -> Operation {

@@ -8,6 +8,11 @@ extension JSONValue {
         return string
     }
 
+    /// A string is the new value, null is none.
+    func decodeTextChange(_ field: String) throws(WireError) -> Change<String> {
+        isNull ? .remove : .set(try decodeString(field))
+    }
+
     func decodeInt(_ field: String, in range: ClosedRange<Int>) throws(WireError) -> Int {
         guard let int, let value = Int(exactly: int), range.contains(value) else {
             throw .invalid(field, "an integer from \(range.lowerBound) to \(range.upperBound)")

@@ -212,6 +212,13 @@ package struct ResponseWriter: Sendable {
         end()
     }
 
+    package mutating func patched(_ id: RequestID, _ outcome: WriteOutcome) {
+        begin(id, sequence: outcome.sequence)
+        json.key("patched")
+        json.int(outcome.counts.patched)
+        end()
+    }
+
     // MARK: Reads
 
     package mutating func counted(_ id: RequestID, sequence: UInt64, documents: Int, chunks: Int) {

@@ -1,0 +1,59 @@
+// How deep nodes lie, and how deep those would that hang on moved ones.
+import Memory
+
+/// A node that changes its place, and the level it will lie on: 1 at the root.
+struct Move: Sendable {
+    var node: Int
+    var level: Int
+}
+
+extension DocumentTable {
+    /// The level that a node lies on: 1 at the root.
+    func level(of node: Int) -> Int {
+        var level = 1
+        var place = node
+        while let parent = rows[place].parent {
+            level += 1
+            place = parent
+        }
+        return level
+    }
+
+    /// One of the moved nodes that would take something under it below the deepest level; nil if none would. `moves` has all
+    /// that are moved and have children, each to a level that is not too deep. O(nodes), each path walked once, where one
+    /// of them sinks; O(moves) where none does, which is how a tree is loaded again.
+    func overburdened(by moves: [Move]) -> Int? {
+        guard moves.contains(where: sinks) else { return nil }
+        var levels = [UInt8](repeating: Self.unknown, count: count)
+        for move in moves { levels[move.node] = sinks(move) ? UInt8(move.level) : Self.unaffected }
+        var path: [Int] = []
+        for start in 0..<count where isLive(start) {
+            var place = start
+            while levels[place] == Self.unknown, let parent = rows[place].parent {
+                path.append(place)
+                place = parent
+            }
+            // A root that does not move.
+            if levels[place] == Self.unknown { levels[place] = Self.unaffected }
+            while let node = path.popLast() {
+                let above = levels[place]
+                guard above != Limits.treeDepthMax else { return mover(of: node, moves) }
+                levels[node] = above == Self.unaffected ? above : above + 1
+                place = node
+            }
+        }
+        return nil
+    }
+
+    private static let unknown: UInt8 = 0
+    /// Does not come to lie deeper than it did.
+    private static let unaffected = UInt8.max
+
+    private func sinks(_ move: Move) -> Bool { move.level > level(of: move.node) }
+
+    /// The moved node that takes this one along.
+    private func mover(of node: Int, _ moves: [Move]) -> Int? {
+        let moved = Set(moves.map(\.node))
+        return sequence(first: node) { rows[$0].parent }.first(where: moved.contains)
+    }
+}
