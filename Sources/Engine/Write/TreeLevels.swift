@@ -20,10 +20,10 @@ extension DocumentTable {
     }
 
     /// One of the moved nodes that would take something under it below the deepest level; nil if none would. `moves` has all
-    /// that are moved and have children, each to a level that is not too deep. O(nodes), each path walked once, where one
-    /// of them sinks; O(moves) where none does, which is how a tree is loaded again.
+    /// that are moved, each to a level that is not too deep. O(nodes), each path walked once, where one that has children
+    /// sinks; O(moves) where none does, as when a tree is loaded again.
     func overburdened(by moves: [Move]) -> Int? {
-        guard moves.contains(where: sinks) else { return nil }
+        guard moves.contains(where: { rows[$0.node].childCount > 0 && sinks($0) }) else { return nil }
         var levels = [UInt8](repeating: Self.unknown, count: count)
         for move in moves { levels[move.node] = sinks(move) ? UInt8(move.level) : Self.unaffected }
         var path: [Int] = []
@@ -53,7 +53,6 @@ extension DocumentTable {
 
     /// The moved node that takes this one along.
     private func mover(of node: Int, _ moves: [Move]) -> Int? {
-        let moved = Set(moves.map(\.node))
-        return sequence(first: node) { rows[$0].parent }.first(where: moved.contains)
+        sequence(first: node) { rows[$0].parent }.first { place in moves.contains { $0.node == place } }
     }
 }
