@@ -25,7 +25,7 @@ extension DocumentTable {
     func overburdened(by moves: [Move]) -> Int? {
         guard moves.contains(where: { rows[$0.node].childCount > 0 && sinks($0) }) else { return nil }
         var levels = [UInt8](repeating: Self.unknown, count: count)
-        for move in moves { levels[move.node] = sinks(move) ? UInt8(move.level) : Self.unaffected }
+        for move in moves { levels[move.node] = UInt8(move.level) }
         var path: [Int] = []
         for start in 0..<count where isLive(start) {
             var place = start
@@ -46,7 +46,7 @@ extension DocumentTable {
     }
 
     private static let unknown: UInt8 = 0
-    /// Does not come to lie deeper than it did.
+    /// Lies under nothing that moves.
     private static let unaffected = UInt8.max
 
     private func sinks(_ move: Move) -> Bool { move.level > level(of: move.node) }
