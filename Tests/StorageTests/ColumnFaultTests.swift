@@ -56,6 +56,16 @@ import TestSupport
         #expect(throws: DiskError.self) { try writer.finish() }
     }
 
+    @Test func `a sync that failed is not tried again`() throws {
+        for index in 0..<2 {
+            let disk = FaultyDisk()
+            let writer = try ColumnFileWriter(disk: disk, kind: .segment, number: ColumnHarness.number, databaseID: ColumnHarness.databaseID)
+            disk.plan(DiskFault(.error(EIO, isForever: false), at: index, of: .sync))
+            for _ in 0..<2 { #expect(throws: DiskError.self) { try writer.finish() } }
+            #expect(disk.calls.filter { $0 == .sync }.count == index + 1)
+        }
+    }
+
     @Test func `without power in between, a file is whole or does not open`() throws {
         let seed = TestSeed(51)
         var random = seed.random
