@@ -68,6 +68,19 @@ import TestSupport
         }
     }
 
+    @Test(arguments: Kind.allCases)
+    func `a mapped file is read in place, empty or not, without its name or anybody who holds it open`(kind: Kind) throws {
+        try Self.withDisk(kind) { disk in
+            #expect(try disk.create("empty").map().byteCount == 0)
+            let content = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+            try disk.create("file").write(content.rawSpan, at: 0)
+            let mapped = try disk.open("file").map()
+            try disk.remove("file")
+            #expect(mapped.byteCount == 10_000)
+            #expect(Array(copying: mapped.bytes) == content)
+        }
+    }
+
     @Test func `a directory has one holder at a time`() throws {
         try TemporaryDirectory.with { path in
             let first = try FileSystemDisk(path: path)
