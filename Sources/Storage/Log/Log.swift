@@ -139,6 +139,7 @@ package final class Log {
 
     /// A new file is named durably, in its directory and in the manifest, before any record in it is acknowledged.
     private func startFile() throws(LogError) -> RecordFileWriter {
+        precondition(nextFileNumber < FileKind.numberEnd, "a manifest's next file number has others after it")
         let header = RecordFileHeader(databaseID: databaseID, fileNumber: nextFileNumber, firstSequence: nextSequence, salt: randomness())
         // A name is used once only, even if creating the file fails half way.
         nextFileNumber += 1

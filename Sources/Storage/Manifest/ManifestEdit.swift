@@ -44,7 +44,7 @@ extension ManifestContents {
             snapshots.remove(at: index)
         }
         let number = edit.fileNumberMax
-        try require(number < .max, "numbers of files with room for more")
+        try require(number < FileKind.numberEnd, "numbers of files with others after them")
         nextFileNumber = max(nextFileNumber, number + 1)
     }
 }
@@ -105,7 +105,8 @@ extension ManifestContents {
         try version.check()
         for snapshot in snapshots { try snapshot.check() }
         try require(Set(snapshots.map(\.name)).count == snapshots.count, "snapshots of different names")
-        try require(nextFileNumber > fileNumberMax, "a next file number above \(fileNumberMax), found \(nextFileNumber)")
+        try require(
+            nextFileNumber > fileNumberMax && nextFileNumber <= FileKind.numberEnd, "a next file number above \(fileNumberMax), found \(nextFileNumber)")
     }
 }
 
@@ -121,7 +122,7 @@ extension ManifestSnapshot {
 
 extension ManifestVersion {
     fileprivate func check() throws(Corruption) {
-        try require(coveredSequence < .max, "a sequence with one after it")
+        try require(coveredSequence < RecordFormat.sequenceEnd, "a sequence with others after it")
         var catalogFiles: Set<UInt64> = []
         var segmentFiles: Set<UInt64> = []
         for (number, collection) in collections {
