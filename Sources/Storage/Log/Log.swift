@@ -61,6 +61,9 @@ package final class Log {
     /// A fresh identity where there is no file yet.
     package var database: UInt64 { databaseID }
 
+    /// What every `append` from now on would throw, where an earlier failure has stopped all writing.
+    package var stopped: LogError? { failure.map { .stopped($0) } }
+
     /// Opens the log in `disk`, handing every record to `apply` in sequence. Reads all of it: O(bytes).
     package init(
         disk: any Disk, sizes: LogFileSizes = LogFileSizes(), randomness: @escaping () -> UInt64,
@@ -81,7 +84,7 @@ package final class Log {
     /// Writes and syncs a group; returns the sequence of its first record. All of the group or, with `.disk`, none.
     package func append(_ group: [LogEntry]) throws(LogError) -> UInt64 {
         precondition(!group.isEmpty, "a group has at least one record")
-        if let failure { throw .stopped(failure) }
+        if let stopped { throw stopped }
         let file = try fileForAppending()
         var buffer = ByteWriter()
         swap(&buffer, &spareBuffer)
