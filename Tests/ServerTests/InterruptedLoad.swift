@@ -3,6 +3,11 @@ import Engine
 import Testing
 import TestSupport
 import Wire
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 
 /// What became of the writes of a load so far.
 struct InterruptedTally: CustomStringConvertible {
@@ -63,6 +68,8 @@ struct InterruptedLoad {
             }
             tally = load.tally
             print("\(name): \(tally)")
+            // A long run is read along.
+            fflush(nil)
         }
         return tally
     }
@@ -89,9 +96,9 @@ struct InterruptedLoad {
     private static let underWayMax = 12
 
     /// What had been answered before the end counts as acknowledged; then the daemon starts again and shows what it has.
-    mutating func restartAndCheck(_ comment: String, diskFailed: Bool = false) throws {
+    mutating func restartAndCheck(_ comment: String, diskFailed: Bool = false, environment: [String: String] = [:]) throws {
         for lane in lanes.indices { try lanes[lane].receiveToEnd(diskFailed: diskFailed) }
-        try served.start()
+        try served.start(environment: environment)
         var documentCount = 0
         for lane in lanes.indices { documentCount += try check(lane, comment) }
         let connection = try served.daemon.connect()
