@@ -177,16 +177,16 @@ import TestSupport
 
     @Test func `names tell kind and number, and no other name does`() {
         for number in [0, 1, 0x2A, UInt64.max] {
-            for kind in ColumnFileKind.allCases {
-                let name = kind.fileName(number)
-                for other in ColumnFileKind.allCases { #expect(other.fileNumber(name) == (kind == other ? number : nil)) }
+            for kind in FileKind.allCases {
+                let name = kind.name(number)
+                for other in FileKind.allCases { #expect(other.number(name) == (kind == other ? number : nil)) }
             }
         }
         let others = [
             "", "segment-2a", "segment-000000000000002A", "segment-00000000000000002a", "segment-+00000000000002a", "Segment-000000000000002a",
         ]
         for name in others {
-            #expect(ColumnFileKind.segment.fileNumber(name) == nil, "\(name)")
+            #expect(FileKind.segment.number(name) == nil, "\(name)")
         }
     }
 }

@@ -77,6 +77,9 @@ package final class Log {
     private var current: RecordFileWriter?
     private let stop = WriteStop()
 
+    /// What every `append` from now on would throw, where an earlier failure has stopped all writing.
+    package var stopped: LogError? { stop.reason.map { .stopped($0) } }
+
     /// Opens the log of `files` in `disk`, handing every record after `covered` to `apply` in sequence. Reads all of them:
     /// O(bytes). Other files of a log are left alone and not counted.
     /// - Parameter files: Numbers of the files that the manifest names, rising.
