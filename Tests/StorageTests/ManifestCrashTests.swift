@@ -229,6 +229,32 @@ import TestSupport
         #expect(refusals > Self.calls.count / 4)
     }
 
+    @Test func `a disk that stays full collects no half-made manifests, while it runs or when it opens`() throws {
+        // Of a new file the header is written first, then space for its contents is taken.
+        for index in 0..<3 {
+            let disk = FaultyDisk()
+            _ = try ManifestHarness.run(Array(ManifestHarness.workload.prefix(3)), on: disk)
+            let manifest = try ManifestHarness.open(disk)
+            let names = disk.names
+            disk.plan(DiskFault(.error(ENOSPC, isForever: true), at: index, of: .write))
+            for _ in 0..<4 {
+                let error = #expect(throws: LogError.self) { try manifest.append(.startLogFile(40)) }
+                // With the space taken, a write that fails all the same says that the disk is not what it seems.
+                guard index < 2 else { break }
+                #expect(disk.names == names)
+                guard case .disk(let reason) = error, reason.isFull else {
+                    Issue.record("write \(index): expected a full disk, got \(error as Any)")
+                    return
+                }
+            }
+            disk.plan(nil)
+            if index < 2 { try manifest.append(.startLogFile(40)) }
+            let restarted = disk.afterRestart()
+            #expect(try ManifestHarness.open(restarted, seed: 9).contents.logFiles.last == (index < 2 ? 40 : 1))
+            #expect(ManifestHarness.manifestNames(restarted).count == 1)
+        }
+    }
+
     @Test func `a disk too full for a new file may have room for an edit in the old one`() throws {
         // Creation is what fails, for ever; the file at hand has space that was taken before.
         let disk = FaultyDisk()

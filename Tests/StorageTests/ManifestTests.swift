@@ -164,6 +164,47 @@ import TestSupport
         }
     }
 
+    @Test func `the bytes are those of the format's page`() throws {
+        func u64(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        let u32 = Self.littleEndian
+        let collection = ManifestCollection(
+            number: 2, schema: [0xA, 0xB], state: [0xC], catalog: [FileReference(number: 9, byteCount: 10, checksum: 11)],
+            segments: [ManifestSegment(file: FileReference(number: 12, byteCount: 13, checksum: 14), firstChunk: 15, endChunk: 20, rowCount: 4)])
+        let collectionBytes =
+            u32(2) + u32(2) + [0xA, 0xB] + u32(1) + [0xC] + u32(1) + u64(9) + u64(10) + u32(11)
+            + u32(1) + u64(12) + u64(13) + u32(14) + u64(15) + u64(20) + u32(4)
+        let version = ManifestVersion(coveredSequence: 5, nextCollectionNumber: 3, collections: [2: collection])
+        let versionBytes = u64(5) + u32(3) + u32(1) + collectionBytes
+        let snapshot = ManifestSnapshot(
+            name: "ab", createdMilliseconds: 8, sequence: 6, version: version, log: [LogFileExtent(number: 30, byteCount: 64)])
+        let snapshotBytes = u32(2) + [0x61, 0x62] + u64(8) + u64(6) + versionBytes + u32(1) + u64(30) + u64(64)
+        let payloads: [[UInt8]] = [
+            u64(7) + u64(32) + versionBytes + u32(2) + u64(30) + u64(31) + u32(0),
+            u64(6) + u32(4) + u32(1) + collectionBytes + u32(0) + u32(1) + u64(31),
+            u32(2) + u32(1) + u64(12) + u32(0), u64(40), snapshotBytes, u32(2) + [0x61, 0x62],
+        ]
+        let disk = FaultyDisk()
+        let file = Manifest.encode(ManifestContents(databaseID: 7, version: version, logFiles: [30, 31]), salt: 1)
+        disk[file.name] = file.bytes
+        let manifest = try ManifestHarness.open(disk)
+        // The first edit brings a new file, of the same contents.
+        for edit in [
+            .addSnapshot(snapshot),
+            .checkpoint(coveredSequence: 6, nextCollectionNumber: 4, changed: [collection], dropped: [], logFiles: [31]),
+            .replaceSegments(collection: 2, removed: [12], added: []), .startLogFile(40), .dropSnapshot(name: "ab"),
+        ] as [ManifestEdit] { try manifest.append(edit) }
+        let bytes = try #require(disk[disk.names[0]])
+        #expect(Array(bytes[..<12]) == Array("NTAILMAN".utf8) + u32(1))
+        var at = 64
+        for (sequence, type) in zip(2...7 as ClosedRange<UInt64>, [1, 5, 2, 3, 4, 6] as [UInt8]) {
+            let payload = payloads[Int(type) - 1]
+            #expect(Array(bytes[at..<at + 24]) == u32(UInt32(payload.count)) + [type, 0, 0, 0] + u64(sequence) + u64(sequence - 1))
+            #expect(Array(bytes[at + 32..<at + 32 + payload.count]) == payload, "type \(type)")
+            at += (32 + payload.count + 7) / 8 * 8
+        }
+        #expect(Array(bytes[at..<at + 24]) == u32(0) + [255, 0, 0, 0] + u64(7) + u64(7))
+    }
+
     // MARK: What makes no sense
 
     @Test func `edits that make no sense are refused, each for its reason`() throws {

@@ -106,14 +106,16 @@ extension ManifestContents {
         for snapshot in snapshots { try snapshot.check() }
         try require(Set(snapshots.map(\.name)).count == snapshots.count, "snapshots of different names")
         try require(
-            nextFileNumber > fileNumberMax && nextFileNumber <= FileKind.numberEnd, "a next file number above \(fileNumberMax), found \(nextFileNumber)")
+            nextFileNumber > fileNumberMax && nextFileNumber <= FileKind.numberEnd,
+            "a next file number above \(fileNumberMax), found \(nextFileNumber)")
     }
 }
 
 extension ManifestSnapshot {
     fileprivate func check() throws(Corruption) {
         let bytes = name.utf8.count
-        try require(bytes > 0 && bytes <= ManifestLimits.snapshotNameBytesMax, "a snapshot's name of 1 to \(ManifestLimits.snapshotNameBytesMax) bytes")
+        let bytesMax = ManifestLimits.snapshotNameBytesMax
+        try require(bytes > 0 && bytes <= bytesMax, "a snapshot's name of 1 to \(bytesMax) bytes")
         try require(sequence >= version.coveredSequence, "a snapshot at \(version.coveredSequence) or later")
         try require(isRising(log.map(\.number)), "rising numbers of a snapshot's log files")
         try version.check()
@@ -127,8 +129,8 @@ extension ManifestVersion {
         var segmentFiles: Set<UInt64> = []
         for (number, collection) in collections {
             try require(number == collection.number && number < nextCollectionNumber, "a collection below \(nextCollectionNumber), found \(number)")
-            let largest = max(collection.schema.count, collection.state.count)
-            try require(largest <= ManifestLimits.collectionBlobBytesMax, "at most \(ManifestLimits.collectionBlobBytesMax) bytes of schema and of state")
+            let bytesMax = ManifestLimits.collectionBlobBytesMax
+            try require(max(collection.schema.count, collection.state.count) <= bytesMax, "at most \(bytesMax) bytes of schema and of state")
             for file in collection.catalog { try require(catalogFiles.insert(file.number).inserted, "catalog file \(file.number) once") }
             for segment in collection.segments {
                 try require(segmentFiles.insert(segment.file.number).inserted, "segment file \(segment.file.number) once")
