@@ -21,6 +21,8 @@ struct Witness {
     private(set) var disk: FaultyDisk
     private(set) var database: Database
     private(set) var known = Knowledge()
+    /// Why the database does not go on writing.
+    private(set) var lastFailure = ""
 
     /// What is known of a database by its answers.
     struct Knowledge {
@@ -55,7 +57,10 @@ struct Witness {
                 database = try TestDatabase.open(disk, seed: seed)
                 return true
             } catch {
-                guard case .corruption = error else { return false }
+                guard case .corruption = error else {
+                    lastFailure = "\(error)"
+                    return false
+                }
                 throw error
             }
         }
@@ -73,8 +78,11 @@ struct Witness {
             if case .failure(let refusal) = expected, refusal == Refusal(error) { return true }
             switch error.code {
             case .diskFull: return true
-            case .readOnly: return false
+            case .readOnly:
+                lastFailure = error.description
+                return false
             case .outcomeUnknown:
+                lastFailure = error.description
                 known.inDoubt = next
                 return false
             default: throw Broken("\(comment): \(write) was answered \(error), expected \(expected)")

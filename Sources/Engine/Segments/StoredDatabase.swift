@@ -10,6 +10,7 @@ struct StoredDatabase {
 
     /// A damaged catalog is refused: without it nobody knows what is missing. A damaged segment is only not served.
     init(_ contents: ManifestContents, disk: any Disk) throws(LogError) {
+        try Self.checkNamed(contents, disk)
         var states: [CollectionState] = []
         var catalogs: [UInt32: Catalog] = [:]
         for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) {
@@ -22,6 +23,18 @@ struct StoredDatabase {
         }
         writer = Writer(collections: states, nextNumber: contents.version.nextCollectionNumber, sequence: contents.version.coveredSequence)
         self.catalogs = catalogs
+    }
+}
+
+extension StoredDatabase {
+    /// A file was durable before it was named: one that is not there was lost or taken away.
+    private static func checkNamed(_ contents: ManifestContents, _ disk: any Disk) throws(LogError) {
+        let found: [String]
+        do { found = try disk.list() } catch { throw .disk(error) }
+        let catalogs = contents.version.collections.values.flatMap(\.catalog).map { FileKind.catalog.name($0.number) }
+        if let missing = Set(catalogs).subtracting(found).min() {
+            throw .corruption(Corruption(file: missing, offset: 0, expected: "a file, which the manifest names"))
+        }
     }
 }
 
