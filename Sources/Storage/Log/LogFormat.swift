@@ -25,6 +25,9 @@ enum LogFormat {
     /// A record is bounded before anything is allocated for it; the wire's largest line fits with room.
     static let payloadBytesMax = 64 << 20
 
+    /// No log gets there by itself, and from there on as many numbers again can follow.
+    static let fileNumberMax: UInt64 = 1 << 63
+
     static func fileName(_ number: UInt64) -> String {
         let digits = String(number, radix: 16)
         return "log-" + String(repeating: "0", count: 16 - digits.count) + digits
@@ -141,6 +144,10 @@ struct LogRecordHeader: Equatable {
         let header = LogRecordHeader(
             payloadBytes: payloadBytes, type: type, sequence: try reader.read(),
             durableSequence: try reader.read(), previousChecksum: try reader.read())
+        // A record is written before it is durable, a mark after.
+        guard type == markType ? header.durableSequence == header.sequence : header.durableSequence < header.sequence else {
+            throw Corruption(offset: 16, expected: "a durable sequence before the record's own, \(header.sequence), found \(header.durableSequence)")
+        }
         return (header, try reader.read())
     }
 

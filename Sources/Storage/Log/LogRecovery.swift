@@ -28,7 +28,7 @@ struct LogRecovery {
         var unfinished: [Corruption] = []
         for name in names {
             let bytes = try read(name)
-            state.nextFileNumber = LogFormat.fileNumber(name)! + 1  // Names were filtered by it above.
+            state.nextFileNumber = try numberAfter(name)
             if let damage = unfinishedCreation(name, bytes.bytes) {
                 unfinished.append(damage)
             } else {
@@ -39,6 +39,14 @@ struct LogRecovery {
         // Not before now: had records been missing, these files would have been all there is to learn why.
         for damage in unfinished { try onDisk { () throws(DiskError) in try disk.remove(damage.file) } }
         return state
+    }
+
+    private func numberAfter(_ name: String) throws(LogError) -> UInt64 {
+        let number = LogFormat.fileNumber(name)!  // Names were filtered by it.
+        guard number <= LogFormat.fileNumberMax else {
+            throw .corruption(Corruption(file: name, offset: 24, expected: "a file number of at most \(LogFormat.fileNumberMax)"))
+        }
+        return number + 1
     }
 
     private func replay(
