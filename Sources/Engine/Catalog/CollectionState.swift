@@ -25,7 +25,7 @@ struct CollectionState: Sendable {
         self.catalog = catalog
         self.sealed = sealed
         head = HeadRows(firstChunk: nextChunk, schema: schema)
-        for number in 0..<catalog.documents.count { countChunks(of: number, by: 1) }
+        catalog.documents.forEachLive { _, row in countChunks(of: row, by: 1) }
     }
 
     var documents: DocumentTable {
@@ -55,13 +55,16 @@ struct CollectionState: Sendable {
 
     /// Whether every chunk in force has a place: a document for which not, if there is one. Asked once the log is replayed.
     func documentWithoutChunks() -> Int? {
-        (0..<documents.count).first { number in
-            let row = documents.rows[number]
-            guard documents.isLive(number), row.chunkCount > 0 else { return false }
-            let last = Int(row.firstChunk) + Int(row.chunkCount) - 1
-            if Int(row.firstChunk) >= head.firstChunk { return last >= head.endChunk }
-            return sealedIndex(ofChunk: Int(row.firstChunk)).map { !sealed[$0].chunks.contains(last) } ?? true
+        var found: Int?
+        let (headStart, end) = (head.firstChunk, head.endChunk)
+        documents.forEachLive { number, row in
+            guard row.chunkCount > 0 else { return }
+            let first = Int(row.firstChunk)
+            let last = first + Int(row.chunkCount) - 1
+            let isThere = first >= headStart ? last < end : sealedIndex(ofChunk: first).map { sealed[$0].chunks.contains(last) } ?? false
+            if !isThere { found = found ?? number }
         }
+        return found
     }
 
     mutating func install(_ replacement: Replacement) {
@@ -77,8 +80,11 @@ struct CollectionState: Sendable {
     /// During recovery there may be none: the catalog is as old as the last checkpoint, and segments may have been compacted
     /// since, without the chunks that the log is about to take out of force.
     mutating func countChunks(of number: Int, by sign: Int) {
-        let row = documents.rows[number]
-        guard documents.isLive(number), row.chunkCount > 0 else { return }
+        if documents.isLive(number) { countChunks(of: documents.rows[number], by: sign) }
+    }
+
+    private mutating func countChunks(of row: DocumentRow, by sign: Int) {
+        guard row.chunkCount > 0 else { return }
         let (chunk, change) = (Int(row.firstChunk), sign * Int(row.chunkCount))
         if chunk >= head.firstChunk {
             headLiveCount += change
