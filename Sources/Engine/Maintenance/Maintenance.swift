@@ -48,6 +48,16 @@ final class Maintenance: Sendable {
         }
     }
 
+    /// Work that fails leaves files that nothing names, on a disk that may be full because of them.
+    private func sweepingAfterFailure<T>(_ work: () throws(EngineError) -> T) throws(EngineError) -> T {
+        do { return try work() } catch {
+            isSweepDue.store(true, ordering: .relaxed)
+            // What the disk does not let go of now stays due.
+            do { try sweepLocked() } catch let leftover { note(leftover) }
+            throw error
+        }
+    }
+
     /// The last failure of work that nobody waits for; nil once work has succeeded again.
     var failure: EngineError? { lastFailure.withLock { $0 } }
     func note(_ error: EngineError?) { lastFailure.withLock { $0 = error } }
@@ -56,7 +66,9 @@ final class Maintenance: Sendable {
 
     /// Brings everything that is in force now into files, so that the log up to here is not needed any more.
     func checkpoint(_ pace: Pace) throws(EngineError) {
-        try working.withLock { persisted throws(EngineError) in try checkpoint(&persisted, pace) }
+        try working.withLock { persisted throws(EngineError) in
+            try sweepingAfterFailure { () throws(EngineError) in try checkpoint(&persisted, pace) }
+        }
     }
 
     private func checkpoint(_ persisted: inout Persisted, _ pace: Pace) throws(EngineError) {
@@ -160,7 +172,7 @@ final class Maintenance: Sendable {
         try working.withLock { _ throws(EngineError) in
             for state in states() {
                 guard let range = plan(state.sealed.map(PartSize.init)) else { continue }
-                try compact(state, range, pace)
+                try sweepingAfterFailure { () throws(EngineError) in try compact(state, range, pace) }
                 return true
             }
             return false

@@ -46,14 +46,15 @@ final class Store: Sendable {
     }
 
     /// Removes the files that count no more. None is being written meanwhile, but for a log file, which has a higher
-    /// number than any that is named.
+    /// number than any that is named. Once an edit's outcome is unknown nothing is removed: it may name what `contents` do not.
     func sweep() throws(EngineError) {
         do { try removeUnnamed() } catch { throw EngineError(maintaining: error) }
     }
 
     private func removeUnnamed() throws(DiskError) {
         let names = try disk.list()
-        let contents = contents
+        let (contents, isStopped) = manifest.withLock { ($0.contents, $0.isStopped) }
+        guard !isStopped else { return }
         let named = contents.namedFiles()
         for name in names where !named.contains(name) {
             let isOldLog = FileKind.log.number(name).map { $0 < contents.logFiles.last ?? 0 } ?? false
