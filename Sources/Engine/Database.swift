@@ -46,6 +46,9 @@ package final class Database: Sendable {
             nextFileNumber: contents.nextFileNumber, sizes: sizes.log, randomness: randomness,
             willStart: { (number) throws(LogError) in try store.startLogFile(number) },
             apply: { (type, sequence, payload) throws(Corruption) in _ = try writer.apply(type: type, sequence: sequence, payload: payload) })
+        do throws(Corruption) {
+            for state in writer.collections.values { try state.checkChunks() }
+        } catch { throw .corruption(error) }
         do {
             let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
             let published = Published(DatabaseSnapshot(writer))

@@ -61,12 +61,17 @@ struct CollectionState: Sendable {
         sealed.replaceSubrange(first...last, with: replacement.by.map { [ChunkPart(rows: .segment($0), liveCount: liveCount)] } ?? [])
     }
 
-    /// Counts a document's chunks in (1) or out (-1) of the part that holds them.
+    /// Counts a document's chunks in (1) or out (-1) of the part that holds them. There may be none while the log is replayed: see
+    /// `checkChunks`.
     mutating func countChunks(of number: Int, by sign: Int) {
         let row = documents.rows[number]
         guard documents.isLive(number), row.chunkCount > 0 else { return }
         let (chunk, change) = (Int(row.firstChunk), sign * Int(row.chunkCount))
-        if chunk >= head.firstChunk { headLiveCount += change } else { sealed[sealedIndex(ofChunk: chunk)].liveCount += change }
+        if chunk >= head.firstChunk {
+            headLiveCount += change
+        } else if let part = sealedIndex(ofChunk: chunk) {
+            sealed[part].liveCount += change
+        }
     }
 
     /// Memory held, in bytes, pages shared with snapshots included.

@@ -37,16 +37,30 @@ struct ChunkPart: Sendable {
 }
 
 extension CollectionState {
-    /// The sealed part that holds a live chunk, by binary search.
-    func sealedIndex(ofChunk chunk: Int) -> Int {
+    /// The sealed part that a chunk lies in, by binary search; a live one lies in some (`checkChunks`).
+    func sealedIndex(ofChunk chunk: Int) -> Int? {
         var low = 0
         var high = sealed.count - 1
         while low < high {
             let middle = (low + high + 1) / 2
             if sealed[middle].chunks.lowerBound <= chunk { low = middle } else { high = middle - 1 }
         }
-        precondition(low <= high && sealed[low].chunks.contains(chunk), "a live chunk lies in a part")
-        return low
+        return low <= high && sealed[low].chunks.contains(chunk) ? low : nil
+    }
+
+    /// Every live document's chunks lie in one of the parts. Asked once the log has been replayed: compaction leaves out what is
+    /// not in force any more, and the log behind the last checkpoint is where it went. O(documents).
+    func checkChunks() throws(Corruption) {
+        for number in 0..<documents.count where documents.isLive(number) {
+            let row = documents.rows[number]
+            guard row.chunkCount > 0, row.firstChunk < UInt64(head.firstChunk) else { continue }
+            let end = Int(row.firstChunk) + Int(row.chunkCount)
+            guard let part = sealedIndex(ofChunk: Int(row.firstChunk)), end <= sealed[part].chunks.upperBound else {
+                throw Corruption(
+                    file: "manifest", offset: 0,
+                    expected: "a segment of \(schema.name) with the chunks \(row.firstChunk)..<\(end) of document \(number)")
+            }
+        }
     }
 }
 

@@ -45,7 +45,7 @@ extension CollectionState {
         do throws(Corruption) {
             (schema, nextChunk) = try Self.decode(stored)
             catalog = try CatalogFile.read(files, schema: schema)
-            try catalog.check(against: stored.segments, nextChunk: nextChunk, file: files.last?.name ?? "manifest")
+            try catalog.check(nextChunk: nextChunk, file: files.last?.name ?? "manifest")
         } catch { throw .corruption(error) }
         let sealed = stored.segments.map {
             ChunkPart(rows: .segment(Segment($0, schema: schema, disk: disk, databaseID: databaseID)), liveCount: 0)
@@ -80,15 +80,12 @@ extension CollectionState {
 }
 
 extension Catalog {
-    /// Every live document's chunks lie in one of the segments.
-    fileprivate func check(against segments: [ManifestSegment], nextChunk: Int, file: String) throws(Corruption) {
+    /// Every live document's chunks have numbers that have been given. Whether they are there is told once the log has been replayed.
+    fileprivate func check(nextChunk: Int, file: String) throws(Corruption) {
         for number in 0..<documents.count where documents.isLive(number) {
             let row = documents.rows[number]
-            guard row.chunkCount > 0 else { continue }
-            let end = row.firstChunk + UInt64(row.chunkCount)
-            // Segments rise, so the last that begins early enough is the only one that can hold it.
-            guard end <= UInt64(nextChunk), let segment = segments.last(where: { $0.firstChunk <= row.firstChunk }), end <= segment.endChunk else {
-                throw Corruption(file: file, offset: 0, expected: "a segment with the chunks \(row.firstChunk)..<\(end) of document \(number)")
+            guard row.chunkCount == 0 || row.firstChunk <= UInt64(nextChunk) && UInt64(row.chunkCount) <= UInt64(nextChunk) - row.firstChunk else {
+                throw Corruption(file: file, offset: 0, expected: "chunks of document \(number) below \(nextChunk)")
             }
         }
     }
