@@ -95,6 +95,34 @@ import Wire
         #expect(try needletail("search", "c", "--vector", "[1,2]", "--filter", #"{"n":{"$gte":8}}"#, "--port", port, in: directory).output.hasPrefix("nothing found"))
     }
 
+    @Test func `whoever runs a daemon flushes, optimizes, takes snapshots and sees how it is doing`() throws {
+        _ = try needletail("create", "c", "--dim", "2", "--port", port, in: directory)
+        _ = try needletail("load", "-", "--collection", "c", "--port", port, in: directory, input: #"{"id":"a","vector":[1,2],"text":"hello"}"#)
+        #expect(try needletail("flush", "--port", port, in: directory).output == "in files up to sequence 2\n")
+        #expect(try needletail("optimize", "--collection", "c", "--port", port, in: directory).output == "optimized, in files up to sequence 2\n")
+        #expect(try needletail("jobs", "--port", port, in: directory).output == "1 done since the start\n")
+
+        #expect(try needletail("snapshot", "create", "monday", "--port", port, in: directory).output.hasPrefix("created monday at sequence 2: 2 files, "))
+        let again = try needletail("snapshot", "create", "monday", "--port", port, in: directory)
+        #expect(again.code == 1 && again.errors.hasPrefix("Error: snapshot_exists (name): "))
+        let listed = try needletail("snapshot", "list", "--port", port, in: directory).output.split(separator: "\n")
+        #expect(listed.count == 2 && listed[1].hasPrefix("monday"))
+        #expect(try needletail("snapshot", "list", "--port", port, "--json", in: directory).json()["snapshots"]?.array.first?["name"]?.string == "monday")
+
+        let status = try needletail("status", "--port", port, in: directory).output
+        for line in ["writes       ok\n", "segments     1 of ", "snapshots    1\n", "rows         1, 0 of them deleted\n", "snapshot.create"] {
+            #expect(status.contains(line), "\(status)")
+        }
+        #expect(status.contains("up to sequence 2; a start replays 0 B of log"))
+        #expect(try needletail("status", "--port", port, "--json", in: directory).json()["storage"]?["covered_seq"]?.int == 2)
+
+        #expect(try needletail("snapshot", "drop", "monday", "--port", port, in: directory).output == "dropped monday\n")
+        let unknown = try needletail("snapshot", "drop", "monday", "--port", port, "--json", in: directory)
+        #expect(try unknown.code == 1 && unknown.json()["error"]?["code"]?.string == "unknown_snapshot")
+        #expect(try needletail("optimize", "--collection", "nowhere", "--port", port, in: directory).code == 1)
+        #expect(try needletail("snapshot", "create", in: directory).code == 2)
+    }
+
     @Test func `what goes wrong is one line on standard error, and the exit code tells whose fault it was`() throws {
         let unknown = try needletail("search", "nowhere", "--vector", "[1]", "--port", port, in: directory)
         #expect(unknown.code == 1 && unknown.errors.hasPrefix("Error: unknown_collection (collection): "))

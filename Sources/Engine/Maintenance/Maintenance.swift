@@ -57,6 +57,16 @@ final class Maintenance: Sendable {
         }
     }
 
+    /// Work that fails leaves files that nothing names, on a disk that may be full because of them.
+    private func sweepingAfterFailure<T>(_ work: () throws(EngineError) -> T) throws(EngineError) -> T {
+        do { return try work() } catch {
+            isSweepDue.store(true, ordering: .relaxed)
+            // What the disk does not let go of now stays due.
+            do { try sweepLocked() } catch let leftover { note(leftover) }
+            throw error
+        }
+    }
+
     /// The last failure of work that nobody waits for; nil once work has succeeded again.
     var failure: EngineError? { lastFailure.withLock { $0 } }
     func note(_ error: EngineError?) { lastFailure.withLock { $0 = error } }

@@ -49,7 +49,8 @@ final class Store: Sendable {
         do { try disk.syncDirectory() } catch { throw EngineError(maintaining: error) }
     }
 
-    /// Removes the files that count no more. None is being written meanwhile, but for a log file.
+    /// Removes the files that count no more. None is being written meanwhile, but for a log file. Once an edit's outcome is
+    /// unknown nothing is removed: it may name what `contents` do not.
     func sweep() throws(EngineError) {
         do { try removeUnnamed() } catch { throw EngineError(maintaining: error) }
     }
@@ -57,6 +58,8 @@ final class Store: Sendable {
     private func removeUnnamed() throws(DiskError) {
         let lastLog = lastLogNumber.load(ordering: .relaxed)
         let names = try disk.list()
+        let (contents, isStopped) = manifest.withLock { ($0.contents, $0.isStopped) }
+        guard !isStopped else { return }
         let named = contents.namedFiles()
         for name in names where !named.contains(name) {
             let isOldLog = FileKind.log.number(name).map { $0 <= lastLog } ?? false
