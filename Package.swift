@@ -100,9 +100,19 @@ let package = Package(
         .testTarget(name: "CommandTests", dependencies: ["needletail", "needletaild", "Wire", "Memory", "TestSupport"], swiftSettings: swiftRules),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Engine", "Index", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.
-        .testTarget(name: "ServerTests", dependencies: ["needletaild", "Wire", "Engine", "TestSupport"], swiftSettings: swiftRules),
+        .testTarget(
+            name: "ServerTests", dependencies: ["needletaild", "Wire", "Engine", "TestSupport"], exclude: ["SystemCalls"],
+            swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17,
     cxxLanguageStandard: .cxx20
 )
+
+// tools/fuzz builds with this set; nothing else sees libFuzzer, which brings the executable's main.
+if Context.environment["NEEDLETAIL_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz", dependencies: ["Wire", "Engine", "Storage", "Memory", "TestSupport"], path: "Tests/Fuzz",
+            swiftSettings: swiftRules + [.unsafeFlags(["-parse-as-library"])]))
+}

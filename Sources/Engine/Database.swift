@@ -39,8 +39,7 @@ package final class Database: Sendable {
         let manifest = try Manifest(disk: disk, sizes: sizes.manifest, randomness: randomness)
         let contents = manifest.contents
         let store = try Store(disk: disk, manifest: manifest)
-        let stored: StoredDatabase
-        do throws(Corruption) { stored = try StoredDatabase(contents, disk: disk) } catch { throw .corruption(error) }
+        let stored = try StoredDatabase(contents, disk: disk)
         var writer = stored.writer
         let log = try Log(
             disk: disk, files: contents.logFiles, after: contents.version.coveredSequence, databaseID: contents.databaseID,

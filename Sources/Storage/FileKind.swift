@@ -4,6 +4,9 @@
 package enum FileKind: String, CaseIterable, Sendable {
     case log, segment, catalog, manifest
 
+    /// Numbers stay below, so that there is always a next one.
+    package static let numberEnd: UInt64 = 1 << 62
+
     /// The kind, a dash, and 16 hexadecimal digits, so that names sort as their numbers do.
     package func name(_ number: UInt64) -> String {
         let digits = String(number, radix: 16)
@@ -13,6 +16,7 @@ package enum FileKind: String, CaseIterable, Sendable {
     /// The number in the name of a file of this kind, or nil for any other name.
     package func number(_ name: String) -> UInt64? {
         guard name.hasPrefix(rawValue + "-"), name.utf8.count == rawValue.utf8.count + 17 else { return nil }
-        return UInt64(name.dropFirst(rawValue.utf8.count + 1), radix: 16).flatMap { self.name($0) == name ? $0 : nil }
+        let number = UInt64(name.dropFirst(rawValue.utf8.count + 1), radix: 16)
+        return number.flatMap { $0 < Self.numberEnd && self.name($0) == name ? $0 : nil }
     }
 }

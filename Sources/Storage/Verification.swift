@@ -133,11 +133,7 @@ package struct Verification {
             report.records += log.recordCount
             return log
         } catch {
-            switch error {
-            case .corruption(let corruption): report.add(corruption)
-            case .disk(let error), .outcomeUnknown(let error), .stopped(let error):
-                report.add(Corruption(file: "log", offset: 0, expected: "readable files: \(error)"))
-            }
+            report.add(Corruption(error, reading: "log"))
             return nil
         }
     }
@@ -162,3 +158,14 @@ package struct Verification {
 
 /// What becomes of a record that was read.
 package typealias LogApply = (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
+
+extension Corruption {
+    /// What kept files from being read, as a finding: bytes that a disk does not give out are as good as damaged.
+    package init(_ error: LogError, reading what: String) {
+        switch error {
+        case .corruption(let corruption): self = corruption
+        case .disk(let error), .outcomeUnknown(let error), .stopped(let error):
+            self.init(file: what, offset: 0, expected: "readable files: \(error)")
+        }
+    }
+}

@@ -182,6 +182,20 @@ import TestSupport
         Issue.record("the history never ended")
     }
 
+    @Test func `a delete that finds nothing is not acknowledged once a write is in doubt`() throws {
+        // It was, and when the write in doubt turned out to have been stored, what had been deleted was there.
+        let disk = FaultyDisk()
+        let database = try TestDatabase.open(disk)
+        _ = try database.write(.createCollection(.everything()))
+        disk.plan(DiskFault(.error(EIO, isForever: false), at: 0, of: .sync))
+        let inDoubt = #expect(throws: EngineError.self) { _ = try database.write(.put(DocumentInput("a"))) }
+        #expect(inDoubt?.code == .outcomeUnknown)
+        let refused = #expect(throws: EngineError.self) { _ = try database.write(.delete(DeleteInput(collection: "c", ids: ["a"]))) }
+        #expect(refused?.code == .readOnly)
+        let again = try TestDatabase.open(disk.afterRestart())
+        #expect(try again.snapshot().collection("c").documentCount == 1)
+    }
+
     @Test func `a database in a real directory is found again by the next process`() throws {
         let seed = TestSeed(54)
         try TemporaryDirectory.with { path in

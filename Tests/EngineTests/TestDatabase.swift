@@ -17,7 +17,7 @@ enum TestDatabase {
         var small = DatabaseSizes()
         small.log = sizes
         small.manifest = ManifestFileSizes(editBytesMax: 2000, zeroedStep: 64)
-        small.reserveBytes = 512
+        small.reserveBytes = 2048
         return try Database(disk: disk, sizes: small, randomness: { random.next() })
     }
 }

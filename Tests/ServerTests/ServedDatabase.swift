@@ -5,20 +5,28 @@ import Wire
 
 /// A daemon on a directory of its own, which outlives it: it can be stopped, killed and started again.
 final class ServedDatabase {
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
+    let path: String
     private let arguments: [String]
     private(set) var daemon: DaemonProcess
 
-    init(_ arguments: [String] = []) throws {
-        directory = try TemporaryDirectory()
-        self.arguments = arguments
-        daemon = try DaemonProcess(data: directory.file("db"), arguments)
+    convenience init(_ arguments: [String] = [], environment: [String: String] = [:]) throws {
+        let directory = try TemporaryDirectory()
+        try self.init(at: directory.file("db"), in: directory, arguments, environment: environment)
     }
 
-    var path: String { directory.file("db") }
+    /// `directory` is what `path` goes with.
+    init(at path: String, in directory: TemporaryDirectory, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
+        self.directory = directory
+        self.path = path
+        self.arguments = arguments
+        daemon = try DaemonProcess(data: path, arguments, environment: environment)
+    }
 
     /// Starts a daemon again where one has ended.
-    func start() throws { daemon = try DaemonProcess(data: path, arguments) }
+    func start(environment: [String: String] = [:]) throws {
+        daemon = try DaemonProcess(data: path, arguments, environment: environment)
+    }
 }
 
 extension LineConnection {

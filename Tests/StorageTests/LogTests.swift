@@ -86,7 +86,10 @@ import TestSupport
 
     @Test func `files that are no log files are left alone`() throws {
         let disk = FaultyDisk()
-        for name in ["log", "log-1", "log-000000000000000G", "log-00000000000000001", "LOG-0000000000000001", "log-+000000000000001", "manifest", "reserve"] {
+        for name in [
+            "log", "log-1", "log-000000000000000G", "log-00000000000000001", "LOG-0000000000000001", "log-+000000000000001",
+            "log-ffffffffffffffff", "manifest-ffffffffffffffff", "manifest", "reserve",
+        ] {
             disk[name] = [1, 2, 3]
         }
         let before = disk.names

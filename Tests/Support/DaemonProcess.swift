@@ -27,9 +27,9 @@ package final class DaemonProcess {
     private static let patienceSeconds = 30
 
     /// Returns once connections are accepted.
-    package init(data: String, _ arguments: [String] = []) throws {
+    package init(data: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
         outputs = try TemporaryDirectory()
-        process = try Self.start(["--data", data, "--port", "0"] + arguments, outputs)
+        process = try Self.start(["--data", data, "--port", "0"] + arguments, environment, outputs)
         guard let line = try Self.firstLine(of: process, outputs) else {
             throw DaemonFailure(description: "the daemon did not start: \(try Self.log(outputs))")
         }
@@ -48,10 +48,7 @@ package final class DaemonProcess {
     // MARK: Ends
 
     /// Ends it as a power switch would, from the process's view.
-    package func kill() {
-        _ = Glibc.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
+    package func kill() { Self.end(process) }
 
     /// Asks it to stop.
     package func askToStop() { _ = Glibc.kill(process.processIdentifier, SIGTERM) }
@@ -65,14 +62,19 @@ package final class DaemonProcess {
     /// Runs a daemon that is expected not to start, to its end.
     package static func runToEnd(_ arguments: [String]) throws -> DaemonEnd {
         let outputs = try TemporaryDirectory()
-        return try end(of: try start(arguments, outputs), outputs)
+        return try end(of: try start(arguments, [:], outputs), outputs)
     }
 
-    /// Starts a daemon and kills it so soon that it may not even be ready.
-    package static func startAndKill(data: String, afterMicroseconds delay: UInt32) throws {
+    /// Starts a daemon and kills it so soon that it may not even be ready; `first` happens to it before.
+    package static func startAndKill(data: String, afterMicroseconds delay: UInt32, first: () throws -> Void = {}) throws {
         let outputs = try TemporaryDirectory()
-        let process = try start(["--data", data, "--port", "0"], outputs)
+        let process = try start(["--data", data, "--port", "0"], [:], outputs)
         usleep(delay)
+        defer { end(process) }
+        try first()
+    }
+
+    private static func end(_ process: Process) {
         _ = Glibc.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
@@ -106,16 +108,19 @@ package final class DaemonProcess {
 
     // MARK: Starting
 
+    /// `NEEDLETAIL_DAEMON` where it is set: a release build is tested for hours, by the tests of a debug build.
     private static let binary: URL = {
+        if let path = ProcessInfo.processInfo.environment["NEEDLETAIL_DAEMON"] { return URL(filePath: path) }
         // Sound: Bundle.main is the test runner, which the build puts beside the daemon.
         guard let runner = Bundle.main.executableURL else { preconditionFailure("the test runner is a file") }
         return runner.deletingLastPathComponent().appending(path: "needletaild")
     }()
 
-    private static func start(_ arguments: [String], _ outputs: TemporaryDirectory) throws -> Process {
+    private static func start(_ arguments: [String], _ environment: [String: String], _ outputs: TemporaryDirectory) throws -> Process {
         let process = Process()
         process.executableURL = binary
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         // Files, not pipes: nobody has to read along for the daemon to go on writing.
         process.standardOutput = try file("stdout", outputs)
         process.standardError = try file("stderr", outputs)

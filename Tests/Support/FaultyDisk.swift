@@ -21,6 +21,16 @@ package struct DiskFault: Sendable {
         case error(Int32, isForever: Bool)
         /// The call and everything after it fails. What it was about to write is left unsynced.
         case powerCut
+        /// The sync, and with `isForever` every later one that matches, reports success and makes nothing durable: a
+        /// device that keeps its cache to itself. An honest sync later makes up for it.
+        case lie(isForever: Bool)
+
+        var isForever: Bool {
+            switch self {
+            case .error(_, let isForever), .lie(let isForever): isForever
+            case .powerCut: false
+            }
+        }
     }
 
     /// Which call, counted from 0.
@@ -30,6 +40,7 @@ package struct DiskFault: Sendable {
     package var effect: Effect
 
     package init(_ effect: Effect, at index: Int, of kind: DiskCall? = nil) {
+        if case .lie = effect { precondition(kind == .sync || kind == .syncDirectory, "only a sync can lie: of other calls the outcome is seen") }
         self.effect = effect
         self.index = index
         self.kind = kind
@@ -107,6 +118,24 @@ package final class FaultyDisk: Disk {
     package var unsyncedBytes: Int { state.withLock { $0.directory.unsyncedBytes } }
     package var names: [String] { state.withLock { $0.directory.liveNames.keys.sorted() } }
 
+    /// How many bytes there is space for; nil is no bound. Files count that have a name or are open, with their live
+    /// bytes. On a full disk nothing is created and no file grows; bytes that are there can be overwritten.
+    package var capacity: Int? {
+        get { state.withLock { $0.directory.capacity } }
+        set { state.withLock { $0.directory.capacity = newValue } }
+    }
+
+    /// The bytes that count against the capacity.
+    package var usedBytes: Int { state.withLock { $0.directory.usedBytes } }
+
+    /// Turns one bit over behind everybody's back, on the device, in the page cache and on the way between them.
+    package func flip(_ name: String, byte: Int, bit: Int) {
+        state.withLock { state in
+            guard let number = state.directory.liveNames[name] else { preconditionFailure("there is a file \(name)") }
+            state.directory.files[number]!.flip(byte, bit)  // Names have files.
+        }
+    }
+
     /// A file's bytes. Setting them changes, adds or (nil) removes the file behind everybody's back, durably.
     package subscript(name: String) -> [UInt8]? {
         get { state.withLock { state in state.directory.liveNames[name].map { state.directory.files[$0]!.live } } }  // Names have files.
@@ -147,6 +176,9 @@ package final class FaultyDisk: Disk {
         }
     }
 
+    fileprivate func opened(_ number: Int) { state.withLock { $0.directory.holders[number, default: 0] += 1 } }
+    fileprivate func closed(_ number: Int) { state.withLock { $0.directory.holders[number]! -= 1 } }  // It was opened.
+
     /// Does the call, unless its time has come: then `failing` says what it still does before it fails.
     fileprivate func call<T>(
         _ kind: DiskCall, _ name: String = "", failing: (inout Directory, DiskFault.Effect) -> Void = { _, _ in },
@@ -154,6 +186,11 @@ package final class FaultyDisk: Disk {
     ) throws(DiskError) -> T {
         try state.withLock { state throws(DiskError) in
             if let effect = state.effect(onNext: kind) {
+                if case .lie = effect {
+                    // Done to a copy, it reports what it would, and nothing has happened.
+                    var elsewhere = state.directory
+                    return try body(&elsewhere)
+                }
                 if !state.wasDown { failing(&state.directory, effect) }
                 let code = if case .error(let code, _) = effect { code } else { EIO }
                 throw DiskError(kind, name, code)
@@ -178,10 +215,7 @@ package final class FaultyDisk: Disk {
             if isDown { return .powerCut }
             guard let fault, fault.kind == nil || fault.kind == kind else { return nil }
             defer { matching += 1 }
-            switch fault.effect {
-            case .error(_, isForever: true): if matching < fault.index { return nil }
-            case .error, .powerCut: if matching != fault.index { return nil }
-            }
+            guard fault.effect.isForever ? matching >= fault.index : matching == fault.index else { return nil }
             hasFailed = true
             isDown = fault.effect == .powerCut
             return fault.effect
@@ -199,7 +233,10 @@ private final class FaultyFile: DiskFile {
         self.name = name
         self.number = number
         self.disk = disk
+        disk.opened(number)
     }
+
+    deinit { disk.closed(number) }
 
     func size() throws(DiskError) -> Int {
         try disk.call(.size, name) { directory in directory.files[number]!.live.count }  // Files outlive their names.
@@ -229,7 +266,11 @@ private final class FaultyFile: DiskFile {
         let failing = { (directory: inout Directory, effect: DiskFault.Effect) in
             directory.change(self.number, .write(effect == .powerCut ? bytes : Array(bytes.prefix(bytes.count / 2)), at: offset))
         }
-        try disk.call(.write, name, failing: failing) { directory in directory.change(number, .write(bytes, at: offset)) }
+        try disk.call(.write, name, failing: failing) { directory throws(DiskError) in
+            let fitting = directory.fittingBytes(of: bytes.count, in: number, at: offset)
+            directory.change(number, .write(Array(bytes.prefix(fitting)), at: offset))
+            guard fitting == bytes.count else { throw DiskError(.write, name, ENOSPC) }
+        }
     }
 
     func sync() throws(DiskError) {
@@ -243,7 +284,11 @@ private final class FaultyFile: DiskFile {
         let failing = { (directory: inout Directory, effect: DiskFault.Effect) in
             if effect == .powerCut { directory.change(self.number, .resize(byteCount)) }
         }
-        try disk.call(.truncate, name, failing: failing) { directory in directory.change(number, .resize(byteCount)) }
+        try disk.call(.truncate, name, failing: failing) { directory throws(DiskError) in
+            let grown = byteCount - directory.files[number]!.live.count  // Files outlive their names.
+            guard grown <= 0 || grown <= directory.freeBytes else { throw DiskError(.truncate, name, ENOSPC) }
+            directory.change(number, .resize(byteCount))
+        }
     }
 }
 
@@ -258,12 +303,22 @@ private enum Change {
         switch self {
         case .resize(let count):
             if count < bytes.count { bytes.removeLast(bytes.count - count) }
-            if count > bytes.count { bytes.append(contentsOf: repeatElement(0, count: count - bytes.count)) }
+            if count > bytes.count { bytes += [UInt8](repeating: 0, count: count - bytes.count) }
         case .write(let new, let offset):
             guard !new.isEmpty else { return }
             if bytes.count < offset + new.count { Change.resize(offset + new.count).apply(to: &bytes) }
-            bytes.replaceSubrange(offset..<offset + new.count, with: new)
+            // Sound: it was made long enough. Not `replaceSubrange`: half of what tests of crashes take, when not optimised.
+            unsafe bytes.withUnsafeMutableBytes { target in
+                unsafe new.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: $0) }
+            }
         }
+    }
+
+    /// The change with one bit of the file turned over, where it writes that bit.
+    func flipped(_ byte: Int, _ bit: Int) -> Change {
+        guard case .write(var bytes, let offset) = self, bytes.indices.contains(byte - offset) else { return self }
+        bytes[byte - offset] ^= 1 << bit
+        return .write(bytes, at: offset)
     }
 
     /// The first `count` bytes of a write.
@@ -301,6 +356,13 @@ private struct StoredFile {
     }
 
     mutating func loseUnsynced() { lostCount = unsynced.count }
+
+    mutating func flip(_ byte: Int, _ bit: Int) {
+        precondition((0..<8).contains(bit) && live.indices.contains(byte), "the bit is one of the file")
+        live[byte] ^= 1 << bit
+        if durable.indices.contains(byte) { durable[byte] ^= 1 << bit }
+        unsynced = unsynced.map { ($0.order, $0.change.flipped(byte, bit)) }
+    }
 }
 
 private struct Directory {
@@ -308,11 +370,15 @@ private struct Directory {
     var liveNames: [String: Int] = [:]
     var durableNames: [String: Int] = [:]
     var isLocked = false
+    /// How often each file is open.
+    var holders: [Int: Int] = [:]
+    var capacity: Int?
     private var nextNumber = 0
     private var changeCount = 0
 
     mutating func create(_ name: String) throws(DiskError) -> Int {
         guard liveNames[name] == nil else { throw DiskError(.create, name, EEXIST) }
+        guard freeBytes > 0 else { throw DiskError(.create, name, ENOSPC) }
         nextNumber += 1
         files[nextNumber] = StoredFile()
         liveNames[name] = nextNumber
@@ -328,6 +394,20 @@ private struct Directory {
         changeCount += 1
         change.apply(to: &files[number]!.live)  // Files outlive their names.
         files[number]!.unsynced.append((changeCount, change))
+    }
+
+    var usedBytes: Int {
+        let named = Set(liveNames.values)
+        return files.reduce(0) { $0 + (named.contains($1.key) || holders[$1.key, default: 0] > 0 ? $1.value.live.count : 0) }
+    }
+
+    /// None where more is used than there is space for.
+    var freeBytes: Int { capacity.map { max(0, $0 - usedBytes) } ?? .max }
+
+    /// How many of a write's bytes there is space for. A gap that it leaves before it takes space as well.
+    func fittingBytes(of count: Int, in number: Int, at offset: Int) -> Int {
+        guard capacity != nil else { return count }
+        return max(0, min(count, files[number]!.live.count + freeBytes - offset))  // Files outlive their names.
     }
 
     mutating func replace(_ name: String, with bytes: [UInt8]?) {
@@ -348,6 +428,7 @@ private struct Directory {
     func unlocked() -> Directory {
         var next = self
         next.isLocked = false
+        next.holders = [:]
         return next
     }
 

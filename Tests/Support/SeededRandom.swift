@@ -35,13 +35,25 @@ package struct TestSeed: Sendable, CustomStringConvertible {
     package var description: String { "NEEDLETAIL_SEED=\(value)" }
     package var random: SeededRandom { SeededRandom(seed: value) }
 
-    private static let fromEnvironment: UInt64? = {
-        // Sound: a NUL-terminated text, read before anybody could change the environment.
-        guard let text = unsafe getenv("NEEDLETAIL_SEED") else { return nil }
-        let digits = unsafe String(cString: text)
-        guard let value = UInt64(digits) else { preconditionFailure("NEEDLETAIL_SEED is a number, not \(digits)") }
-        return value
-    }()
+    private static let fromEnvironment = environmentNumber("NEEDLETAIL_SEED")
+}
+
+/// How often a test does what gets better with repetition.
+package struct TestCycles: Sendable {
+    package let count: Int
+
+    /// The environment variable's number where it is set, otherwise what a run before every merge can afford.
+    package init(_ variable: String, otherwise fallback: Int) {
+        count = environmentNumber(variable).map { Int(clamping: $0) } ?? fallback
+    }
+}
+
+private func environmentNumber(_ variable: String) -> UInt64? {
+    // Sound: a NUL-terminated text, read before anybody could change the environment.
+    guard let text = unsafe getenv(variable) else { return nil }
+    let digits = unsafe String(cString: text)
+    guard let value = UInt64(digits) else { preconditionFailure("\(variable) is a number, not \(digits)") }
+    return value
 }
 
 /// A source of numbers that threads may share: what a database takes for its randomness.

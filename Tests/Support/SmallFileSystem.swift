@@ -13,12 +13,12 @@ package final class SmallFileSystem {
 
     package init(megabytes: Int) throws {
         directory = try TemporaryDirectory()
-        try Self.run("mount", ["-t", "tmpfs", "-o", "size=\(megabytes)m,mode=700", "needletail-test", directory.path])
+        try SystemCommand.run("mount", "-t", "tmpfs", "-o", "size=\(megabytes)m,mode=700", "needletail-test", directory.path)
     }
 
     deinit {
         // Lazily, so that a daemon that is about to end does not keep it.
-        do { try Self.run("umount", ["-l", path]) } catch { print("left mounted: \(path): \(error)") }
+        do { try SystemCommand.run("umount", "-l", path) } catch { print("left mounted: \(path): \(error)") }
     }
 
     package func file(_ name: String) -> String { directory.file(name) }
@@ -53,16 +53,4 @@ package final class SmallFileSystem {
             return false
         }
     }()
-
-    private static func run(_ command: String, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [command] + arguments
-        let complaints = Pipe()
-        process.standardError = complaints
-        try process.run()
-        let text = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw DaemonFailure(description: "\(command): \(text)") }
-    }
 }

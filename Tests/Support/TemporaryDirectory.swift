@@ -1,9 +1,11 @@
 // A directory that is there as long as its owner.
 import Foundation
+import Synchronization
 
 /// Made under the system's temporary directory, removed with everything in it when the value goes.
 package final class TemporaryDirectory: Sendable {
     package let path: String
+    private let isKept = Atomic(false)
 
     package init() throws {
         path = FileManager.default.temporaryDirectory.appending(path: "needletail-\(UUID().uuidString)").path
@@ -18,7 +20,14 @@ package final class TemporaryDirectory: Sendable {
 
     package func file(_ name: String) -> String { path + "/" + name }
 
+    /// Leaves the directory to whoever wants to know what went wrong in it.
+    package func keep() {
+        isKept.store(true, ordering: .relaxed)
+        print("kept: \(path)")
+    }
+
     deinit {
+        if isKept.load(ordering: .relaxed) { return }
         do { try FileManager.default.removeItem(atPath: path) } catch { print("left behind: \(path): \(error)") }
     }
 }

@@ -93,6 +93,15 @@ import Wire
         // delete, get, read, count
         (#"{"op":"delete","ids":["a"]}"#, "missing_field", "collection"), (#"{"op":"delete","collection":"kb","ids":"a"}"#, "invalid_value", "ids"), (#"{"op":"delete","collection":"kb","ids":[1]}"#, "invalid_value", "ids[0]"),
         (#"{"op":"delete","collection":"kb","under":5}"#, "invalid_value", "under"),
+        (#"{"op":"patch","ids":["a"]}"#, "missing_field", "collection"), (#"{"op":"patch","collection":"kb","ids":"a"}"#, "invalid_value", "ids"), (#"{"op":"patch","collection":"kb","under":[5]}"#, "invalid_value", "under[0]"),
+        (#"{"op":"patch","collection":"kb","filter":[]}"#, "invalid_value", "filter"), (#"{"op":"patch","collection":"kb","id":1,"ids":null}"#, "invalid_value", "ids"), (#"{"op":"patch","collection":"kb","if_version":-1}"#, "invalid_value", "if_version"),
+        (#"{"op":"patch","collection":"kb","if_version":null}"#, "invalid_value", "if_version"), (#"{"op":"patch","collection":"kb","set":null}"#, "invalid_value", "set"), (#"{"op":"patch","collection":"kb","set":["a"]}"#, "invalid_value", "set"),
+        (#"{"op":"patch","collection":"kb","set":{"a":null}}"#, "invalid_value", "set.a"), (#"{"op":"patch","collection":"kb","set":{"a":{}}}"#, "invalid_value", "set.a"), (#"{"op":"patch","collection":"kb","set":{"a":[1]}}"#, "invalid_value", "set.a[0]"),
+        (#"{"op":"patch","collection":"kb","set":{"a":1,"a":1}}"#, "duplicate_key", "set.a"), (#"{"op":"patch","collection":"kb","unset":"a"}"#, "invalid_value", "unset"), (#"{"op":"patch","collection":"kb","unset":["a",null]}"#, "invalid_value", "unset[1]"),
+        (#"{"op":"patch","collection":"kb","parent":5}"#, "invalid_value", "parent"), (#"{"op":"patch","collection":"kb","title":["a"]}"#, "invalid_value", "title"), (#"{"op":"patch","collection":"kb","url":false}"#, "invalid_value", "url"),
+        (#"{"op":"patch","collection":"kb","mime":{}}"#, "invalid_value", "mime"), (#"{"op":"patch","collection":"kb","time":{}}"#, "invalid_value", "time"), (#"{"op":"patch","collection":"kb","title":null,"title":"a"}"#, "duplicate_key", "title"),
+        (#"{"op":"patch","collection":"kb","text":"a"}"#, "unknown_field", "text"), (#"{"op":"patch","collection":"kb","fields":{}}"#, "unknown_field", "fields"), (#"{"op":"patch","collection":"kb","kind":"folder"}"#, "unknown_field", "kind"),
+        (#"{"op":"patch","collection":"kb","vector":[1]}"#, "unknown_field", "vector"), (#"{"op":"patch","collection":"kb","access":null}"#, "unknown_field", "access"),
         (#"{"op":"get","collection":"kb"}"#, "missing_field", "ids"), (#"{"op":"get","ids":[]}"#, "missing_field", "collection"), (#"{"op":"get","collection":"kb","ids":["a",null]}"#, "invalid_value", "ids[1]"),
         (#"{"op":"get","collection":"kb","ids":[],"with":["score"]}"#, "invalid_value", "with"), (#"{"op":"get","collection":"kb","ids":[],"with":"text"}"#, "invalid_value", "with"),
         (#"{"op":"read","collection":"kb"}"#, "missing_field", "document"), (#"{"op":"read","document":"a"}"#, "missing_field", "collection"), (#"{"op":"read","collection":"kb","document":"a","limit":0}"#, "invalid_value", "limit"),
@@ -150,6 +159,27 @@ import Wire
         #expect(one.under == ["a"] && two.under == ["a", "b"])
     }
 
+    @Test func `of what a patch names, null is removed, and what it leaves out is kept`() throws {
+        guard case .patch(let one) = try request(#"{"op":"patch","collection":"kb","ids":["a","b"],"title":"","parent":null,"time":5,"set":{"y":1,"x":["s"]},"unset":["z"],"if_version":0}"#).operation else { throw OtherOperation() }
+        #expect(one.collection == "kb" && one.selection.ids == ["a", "b"] && one.selection.filter == nil && one.selection.under == nil && one.ifVersion == 0)
+        #expect(Self.text(one.title) == "set " && Self.text(one.parent) == "removed" && Self.text(one.url) == "kept" && Self.text(one.mime) == "kept")
+        guard case .set(.integer(5)) = one.time else { throw OtherOperation() }
+        #expect(one.set.map(\.name) == ["y", "x"] && one.set.map(\.value) == [.integer(1), .strings(["s"])] && one.unset == ["z"])
+        guard case .patch(let other) = try request(#"{"op":"patch","collection":"kb","filter":{"y":1},"under":"f","url":"u","mime":null,"time":null}"#).operation else { throw OtherOperation() }
+        #expect(other.selection.ids == nil && other.selection.filter != nil && other.selection.under == ["f"] && other.ifVersion == nil)
+        #expect(Self.text(other.url) == "set u" && Self.text(other.mime) == "removed" && Self.text(other.title) == "kept" && Self.text(other.parent) == "kept")
+        guard case .remove = other.time else { throw OtherOperation() }
+        #expect(other.set.isEmpty && other.unset.isEmpty)
+    }
+
+    private static func text(_ change: Change<String>) -> String {
+        switch change {
+        case .keep: "kept"
+        case .set(let text): "set \(text)"
+        case .remove: "removed"
+        }
+    }
+
     @Test func `a plain record has a chunk where it says anything of one`() throws {
         guard case .upsert(let input) = try request(#"{"op":"upsert","collection":"kb","records":[{"id":"a"},{"id":"b","text":""},{"id":"c","vectors":{}},{"id":"d","fields":{"x":null,"y":1}}]}"#).operation else { throw OtherOperation() }
         #expect(input.documents.map(\.chunks.count) == [0, 1, 1, 0])
@@ -169,6 +199,8 @@ import Wire
             ("keywords", Limits.keywordsPerFieldMax, "records[0].fields.b", keywords),
             ("ids of get", WireLimits.idsMax, "ids", { #"{"op":"get","collection":"kb","ids":\#(list("\"a\"", $0))}"# }),
             ("ids of delete", WireLimits.idsMax, "ids", { #"{"op":"delete","collection":"kb","ids":\#(list("\"a\"", $0))}"# }),
+            ("ids of patch", WireLimits.idsMax, "ids", { #"{"op":"patch","collection":"kb","ids":\#(list("\"a\"", $0))}"# }),
+            ("unset", Limits.fieldsMax, "unset", { #"{"op":"patch","collection":"kb","unset":\#(list("\"a\"", $0))}"# }),
             ("under", WireLimits.idsMax, "under", { #"{"op":"count","collection":"kb","under":\#(list("\"a\"", $0))}"# }),
             ("searches", Limits.searchesMax, "searches", { #"{"op":"search","collection":"kb","searches":\#(list(#"{"vector":[1]}"#, $0))}"# }),
         ]

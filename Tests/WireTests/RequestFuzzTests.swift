@@ -18,6 +18,7 @@ import Wire
         #"{"id":6,"op":"read","collection":"kb","document":"d","from_chunk":0,"to_chunk":3,"limit":2}"#,
         #"{"id":7,"op":"get","collection":"kb","ids":["a","b"],"with":["fields"]}"#,
         #"{"id":8,"op":"delete","collection":"kb","under":"f","filter":{"team":"cs"}}"#,
+        #"{"id":8,"op":"patch","collection":"kb","ids":["a"],"if_version":2,"title":"T","url":null,"parent":"f","time":"2026-10-01","set":{"team":"cs","tags":["x"]},"unset":["year"]}"#,
         #"{"id":9,"op":"count","collection":"kb","filter":{"time":{"$gt":0}}}"#,
     ].map { Array($0.utf8) }
 
@@ -119,9 +120,9 @@ extension SeededRandom {
 
     /// Well-formed JSON out of the protocol's own names, put together without sense.
     fileprivate mutating func request() -> String {
-        let ops = ["ping", "hello", "search", "upsert", "get", "read", "delete", "count", "collection.create", "collection.drop", "nothing"]
+        let ops = ["ping", "hello", "search", "upsert", "get", "read", "delete", "patch", "count", "collection.create", "collection.drop", "nothing"]
         var members = ["\"op\":\"\(ops.randomElement(using: &self)!)\""]  // It has elements.
-        let names = ["id", "collection", "name", "records", "documents", "vector", "searches", "filter", "under", "ids", "with", "k", "dim", "metric", "document", "min_seq", "x"]
+        let names = ["id", "collection", "name", "records", "documents", "vector", "searches", "filter", "under", "ids", "with", "k", "dim", "metric", "document", "min_seq", "set", "unset", "title", "parent", "x"]
         for name in names.shuffled(using: &self).prefix(Int.random(in: 0...6, using: &self)) { members.append("\"\(name)\":\(value(depth: 4))") }
         return "{\(members.shuffled(using: &self).joined(separator: ","))}"
     }

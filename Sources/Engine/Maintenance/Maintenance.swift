@@ -64,7 +64,7 @@ final class Maintenance: Sendable {
         var manifest: ManifestCollection
         /// The heads that became a segment, and the segment, unless none of their chunks was left.
         var sealed: Range<Int>?
-        var segment: ManifestSegment?
+        var segment: Segment?
     }
 
     /// nil where its files hold all of it already.
@@ -84,16 +84,20 @@ final class Maintenance: Sendable {
         if let waiting {
             result.sealed = state.sealed[waiting].first!.chunks.lowerBound..<state.head.firstChunk  // Not empty: one was found.
             result.segment = try writeSegment(of: state, waiting, pace)
-            if let segment = result.segment { result.manifest.segments.append(segment) }
+            if let segment = result.segment { result.manifest.segments.append(segment.record) }
         }
         if changed > 0 { try writeCatalog(of: state, persisted, changedBytes: changed, into: &result.manifest.catalog, pace) }
         return result
     }
 
-    private func writeSegment(of state: CollectionState, _ parts: Range<Int>, _ pace: Pace) throws(EngineError) -> ManifestSegment? {
+    private func writeSegment(of state: CollectionState, _ parts: Range<Int>, _ pace: Pace) throws(EngineError) -> Segment? {
         let writer = try SegmentWriter(parts: state.sealed[parts], of: state)
         guard writer.rowCount > 0 else { return nil }
-        return try writer.write(to: try output(.segment, pace))
+        let record = try writer.write(to: try output(.segment, pace))
+        // Mapped before the manifest names it: were it not to be read, nothing would have changed.
+        let segment = Segment(record, schema: state.schema, disk: store.disk, databaseID: store.databaseID)
+        if let corruption = segment.corruption { throw EngineError(.diskFailed, "a segment just written cannot be read (\(corruption))") }
+        return segment
     }
 
     /// The pages that have changed go into a file of their own, until those files are many or half as large as the first;
@@ -121,14 +125,10 @@ final class Maintenance: Sendable {
                 logFiles: contents.logFiles.filter { $0 > frozen.lastLogFile })
         }
         let installed = made.compactMap { collection in
-            collection.sealed.map { Replacement(collection: collection.state.number, chunks: $0, by: collection.segment.map { open($0, collection.state) }) }
+            collection.sealed.map { Replacement(collection: collection.state.number, chunks: $0, by: collection.segment) }
         }
         queue.install(installed)
         queue.retireLog(coveredBy: frozen)
-    }
-
-    private func open(_ segment: ManifestSegment, _ state: CollectionState) -> Segment {
-        Segment(segment, schema: state.schema, disk: store.disk, databaseID: store.databaseID)
     }
 
     // MARK: Compaction
@@ -154,9 +154,9 @@ final class Maintenance: Sendable {
         defer { progress.end() }
         let added = try writeSegment(of: state, range, pace)
         try store.syncNames()
-        try store.edit { _ in .replaceSegments(collection: state.number, removed: removed.map(\.file.number), added: added.map { [$0] } ?? []) }
+        try store.edit { _ in .replaceSegments(collection: state.number, removed: removed.map(\.file.number), added: added.map { [$0.record] } ?? []) }
         let chunks = parts.first!.chunks.lowerBound..<parts.last!.chunks.upperBound  // A plan's range is not empty.
-        queue.install([Replacement(collection: state.number, chunks: chunks, by: added.map { open($0, state) })])
+        queue.install([Replacement(collection: state.number, chunks: chunks, by: added)])
         try store.sweep()
     }
 }

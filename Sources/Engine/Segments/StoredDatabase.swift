@@ -9,13 +9,14 @@ struct StoredDatabase {
     let catalogs: [UInt32: Catalog]
 
     /// A damaged catalog is refused: without it nobody knows what is missing. A damaged segment is only not served.
-    init(_ contents: ManifestContents, disk: any Disk) throws(Corruption) {
+    init(_ contents: ManifestContents, disk: any Disk) throws(LogError) {
+        try Self.checkNamed(contents, disk)
         var states: [CollectionState] = []
         var catalogs: [UInt32: Catalog] = [:]
         for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) {
             let state = try CollectionState(stored, contents.databaseID, disk)
             guard !states.contains(where: { $0.schema.name.isExactly(state.schema.name) }) else {
-                throw Corruption(file: "manifest", offset: 0, expected: "one collection named \(state.schema.name)")
+                throw .corruption(Corruption(file: "manifest", offset: 0, expected: "one collection named \(state.schema.name)"))
             }
             catalogs[state.number] = state.catalog
             states.append(state)
@@ -25,15 +26,30 @@ struct StoredDatabase {
     }
 }
 
+extension StoredDatabase {
+    /// A file was durable before it was named: one that is not there was lost or taken away.
+    private static func checkNamed(_ contents: ManifestContents, _ disk: any Disk) throws(LogError) {
+        let found: [String]
+        do { found = try disk.list() } catch { throw .disk(error) }
+        let catalogs = contents.version.collections.values.flatMap(\.catalog).map { FileKind.catalog.name($0.number) }
+        if let missing = Set(catalogs).subtracting(found).min() {
+            throw .corruption(Corruption(file: missing, offset: 0, expected: "a file, which the manifest names"))
+        }
+    }
+}
+
 extension CollectionState {
-    fileprivate init(_ stored: ManifestCollection, _ databaseID: UInt64, _ disk: any Disk) throws(Corruption) {
-        let (schema, nextChunk) = try Self.decode(stored)
-        let files = try stored.catalog.map { reference throws(Corruption) in try Self.open(reference, databaseID, disk) }
-        let catalog = try CatalogFile.read(files, schema: schema)
+    fileprivate init(_ stored: ManifestCollection, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) {
+        let files = try stored.catalog.map { reference throws(LogError) in try Self.open(reference, databaseID, disk) }
+        let (schema, nextChunk, catalog): (CollectionSchema, Int, Catalog)
+        do throws(Corruption) {
+            (schema, nextChunk) = try Self.decode(stored)
+            catalog = try CatalogFile.read(files, schema: schema)
+            try catalog.check(against: stored.segments, nextChunk: nextChunk, file: files.last?.name ?? "manifest")
+        } catch { throw .corruption(error) }
         let sealed = stored.segments.map {
             ChunkPart(rows: .segment(Segment($0, schema: schema, disk: disk, databaseID: databaseID)), liveCount: 0)
         }
-        try catalog.check(against: stored.segments, nextChunk: nextChunk, file: files.last?.name ?? "manifest")
         self.init(number: stored.number, schema: schema, catalog: catalog, sealed: sealed, nextChunk: nextChunk)
     }
 
@@ -51,13 +67,13 @@ extension CollectionState {
         } catch { throw error.located(in: "manifest", base: 0) }
     }
 
-    private static func open(_ reference: FileReference, _ databaseID: UInt64, _ disk: any Disk) throws(Corruption) -> ColumnFile {
+    private static func open(_ reference: FileReference, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) -> ColumnFile {
         do throws(ColumnFileError) {
             return try ColumnFile(disk: disk, kind: .catalog, reference: reference, databaseID: databaseID)
         } catch {
             switch error {
-            case .corruption(let corruption): throw corruption
-            case .disk(let disk): throw Corruption(file: FileKind.catalog.name(reference.number), offset: 0, expected: "a readable file: \(disk)")
+            case .corruption(let corruption): throw .corruption(corruption)
+            case .disk(let disk): throw .disk(disk)
             }
         }
     }

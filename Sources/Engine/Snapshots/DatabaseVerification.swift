@@ -48,9 +48,10 @@ extension Verification {
         _ version: ManifestVersion, _ disk: any Disk, readLog: (inout Verification, LogApply) -> Void
     ) -> Writer? {
         let stored: StoredDatabase
-        do throws(Corruption) {
+        do throws(LogError) {
             stored = try StoredDatabase(ManifestContents(databaseID: report.databaseID, version: version), disk: disk)
-        } catch let damage {
+        } catch {
+            let damage = Corruption(error, reading: "catalog")
             // The catalog's own checksums have told already, unless it is whole and makes no sense.
             if !report.isDamaged(damage.file) { update { $0.add(damage) } }
             // Its records can still be read, if not applied.

@@ -150,6 +150,9 @@ final class CommitQueue: Sendable {
                     members.append(waiting)
                     if Writer.isNeededInForce(waiting.change) { append(&entries, &members, &committer) }
                 case .nothing(let counts):
+                    // Where a write is in doubt it is not in force, and may be after a restart: "there is nothing to delete"
+                    // could then turn out to be untrue.
+                    if let stopped = committer.gate.log.stopped { throw EngineError(stopped) }
                     waiting.completion(.success(WriteOutcome(sequence: committer.writer.sequence, counts: counts)))
                 }
             } catch { waiting.completion(.failure(error)) }

@@ -24,7 +24,7 @@ struct TreeCheck {
         var movers: [Int: Int] = [:]
         for (index, placement) in placements.enumerated() {
             let level = placement.parent == nil ? 1 : try checkedLevel(of: placement.id, field: "\(listName)[\(index)].parent")
-            guard let node = state.documents.find(placement.id), state.documents.rows[node].childCount > 0 else { continue }
+            guard let node = state.documents.find(placement.id) else { continue }
             moves.append(Move(node: node, level: level))
             movers[node] = index
         }
@@ -69,7 +69,7 @@ extension CollectionState {
             throw EngineError(.limitExceeded, "what is under \"\(parent)\" would lie deeper than \(Limits.treeDepthMax) levels", field: "parent")
         }
         var moves: [Move] = []
-        nodes.forEach { if documents.rows[$0].childCount > 0 { moves.append(Move(node: $0, level: level)) } }
+        nodes.forEach { moves.append(Move(node: $0, level: level)) }
         if let node = documents.overburdened(by: moves) { throw EngineError.tooDeep(under: documents.id(node), field: "parent") }
     }
 

@@ -20,12 +20,12 @@ extension DocumentTable {
     }
 
     /// One of the moved nodes that would take something under it below the deepest level; nil if none would. `moves` has all
-    /// that are moved and have children, each to a level that is not too deep. O(nodes), each path walked once, where one
-    /// of them sinks; O(moves) where none does, which is how a tree is loaded again.
+    /// that are moved, each to a level that is not too deep. O(nodes), each path walked once, where one that has children
+    /// sinks; O(moves) where none does, as when a tree is loaded again.
     func overburdened(by moves: [Move]) -> Int? {
-        guard moves.contains(where: sinks) else { return nil }
+        guard moves.contains(where: { rows[$0.node].childCount > 0 && sinks($0) }) else { return nil }
         var levels = [UInt8](repeating: Self.unknown, count: count)
-        for move in moves { levels[move.node] = sinks(move) ? UInt8(move.level) : Self.unaffected }
+        for move in moves { levels[move.node] = UInt8(move.level) }
         var path: [Int] = []
         for start in 0..<count where isLive(start) {
             var place = start
@@ -46,14 +46,13 @@ extension DocumentTable {
     }
 
     private static let unknown: UInt8 = 0
-    /// Does not come to lie deeper than it did.
+    /// Lies under nothing that moves.
     private static let unaffected = UInt8.max
 
     private func sinks(_ move: Move) -> Bool { move.level > level(of: move.node) }
 
     /// The moved node that takes this one along.
     private func mover(of node: Int, _ moves: [Move]) -> Int? {
-        let moved = Set(moves.map(\.node))
-        return sequence(first: node) { rows[$0].parent }.first(where: moved.contains)
+        sequence(first: node) { rows[$0].parent }.first { place in moves.contains { $0.node == place } }
     }
 }

@@ -113,7 +113,8 @@ struct Writer: Sendable {
         return state
     }
 
-    /// The collection that a change was encoded for, against a snapshot's schema: one dropped and made anew since then is another.
+    /// The collection that a change was encoded for, against a snapshot's schema: one dropped and made anew since then
+    /// is another.
     func collection(_ name: String, number: UInt32) throws(EngineError) -> CollectionState {
         let state = try collection(name)
         guard state.number == number else {

@@ -120,7 +120,7 @@ final class ColumnOutput {
     private var buffer = ByteWriter(capacity: ColumnOutput.bufferBytes)
     /// Where the next byte goes.
     private(set) var offset = ColumnFormat.headerBytes
-    /// A file with a hole must never be called whole.
+    /// Thrown again by everything afterwards: a file with a hole must never be called whole, and a sync is not retried.
     private var failure: DiskError?
 
     private static let bufferBytes = 1 << 20
@@ -142,21 +142,14 @@ final class ColumnOutput {
             buffer.write(rest.extracting(first: count))
             offset += count
             rest = rest.extracting(droppingFirst: count)
-            try flushIfFull()
+            if buffer.count >= ColumnOutput.bufferBytes { try flush() }
         }
-    }
-
-    func flushIfFull() throws(DiskError) {
-        if buffer.count >= ColumnOutput.bufferBytes { try flush() }
     }
 
     private func flush() throws(DiskError) {
         if let failure { throw failure }
         guard buffer.count > 0 else { return }
-        do { try file.write(buffer.bytes, at: offset - buffer.count) } catch {
-            failure = error
-            throw error
-        }
+        do { try file.write(buffer.bytes, at: offset - buffer.count) } catch { throw failed(error) }
         buffer.removeAll()
     }
 
@@ -164,9 +157,16 @@ final class ColumnOutput {
     func finish(with header: ColumnFileHeader) throws(DiskError) -> UInt32 {
         try flush()
         let (encoded, checksum) = header.encoded()
-        try file.sync()
-        try file.write(encoded.bytes, at: 0)
-        try file.sync()
+        do {
+            try file.sync()
+            try file.write(encoded.bytes, at: 0)
+            try file.sync()
+        } catch { throw failed(error) }
         return checksum
+    }
+
+    private func failed(_ error: DiskError) -> DiskError {
+        failure = error
+        return error
     }
 }

@@ -113,8 +113,8 @@ private struct PackedSample {
     private(set) var blocks: [(end: Int, itemCount: Int)] = []
 
     private static let bytesMax = 8 << 20
-    /// A dictionary of a hundredth of what it is trained on is what its authors advise.
-    private static let bytesPerDictionaryByte = 100
+    /// A dictionary needs to be trained on many times its size: its authors advise a hundred.
+    private static let bytesPerDictionaryByte = 64
     private static let dictionaryBytesMin = 1 << 10
 
     var isLargeEnough: Bool { content.count >= Self.bytesMax }
@@ -130,20 +130,25 @@ private struct PackedSample {
         content.bytes.extracting((index == 0 ? 0 : blocks[index - 1].end)..<blocks[index].end)
     }
 
-    /// A dictionary that makes these blocks smaller by more than its own size, and what compresses with it.
+    /// A dictionary, and what compresses with it, if it pays: trained on the first half of the blocks, it makes the second
+    /// smaller by more than its own size. On blocks it has seen, even one of noise would seem to.
     func dictionary(level: Int, against plain: Compressor) -> (bytes: [UInt8], compressor: Compressor)? {
-        let byteCountMax = min(ColumnFormat.dictionaryBytesMax, content.count / Self.bytesPerDictionaryByte)
+        let middle = blocks.count / 2
+        let seen = content.bytes.extracting(first: middle == 0 ? 0 : blocks[middle - 1].end)
+        let byteCountMax = min(ColumnFormat.dictionaryBytesMax, seen.byteCount / Self.bytesPerDictionaryByte)
         guard byteCountMax >= Self.dictionaryBytesMin else { return nil }
         let trained = Compressor.trainDictionary(
-            on: content.bytes, byteCounts: blocks.indices.map { bytes(of: $0).byteCount }, byteCountMax: byteCountMax)
+            on: seen, byteCounts: (0..<middle).map { bytes(of: $0).byteCount }, byteCountMax: byteCountMax)
         guard !trained.isEmpty else { return nil }
         let compressor = Compressor(level: level, dictionary: trained.rawBytes)
-        return compressedBytes(compressor) + trained.count < compressedBytes(plain) ? (trained, compressor) : nil
+        let unseen = middle..<blocks.count
+        let isWorthIt = compressedBytes(unseen, with: compressor) + trained.count < compressedBytes(unseen, with: plain)
+        return isWorthIt ? (trained, compressor) : nil
     }
 
-    private func compressedBytes(_ compressor: Compressor) -> Int {
+    private func compressedBytes(_ blocks: Range<Int>, with compressor: Compressor) -> Int {
         var scratch = AlignedBuffer(byteCount: ColumnFormat.packedBlockBytes)
-        return blocks.indices.reduce(0) { sum, index in
+        return blocks.reduce(0) { sum, index in
             let raw = bytes(of: index)
             return sum + (compressor.compress(raw, into: &scratch) ?? raw.byteCount)
         }

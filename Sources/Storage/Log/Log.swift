@@ -77,6 +77,9 @@ package final class Log {
     private var current: RecordFileWriter?
     private let stop = WriteStop()
 
+    /// What every `append` from now on would throw, where an earlier failure has stopped all writing.
+    package var stopped: LogError? { stop.reason.map { .stopped($0) } }
+
     /// Opens the log of `files` in `disk`, handing every record after `covered` to `apply` in sequence. Reads all of them:
     /// O(bytes). Other files of a log are left alone and not counted.
     /// - Parameter files: Numbers of the files that the manifest names, rising.
@@ -139,6 +142,7 @@ package final class Log {
 
     /// A new file is named durably, in its directory and in the manifest, before any record in it is acknowledged.
     private func startFile() throws(LogError) -> RecordFileWriter {
+        precondition(nextFileNumber < FileKind.numberEnd, "a manifest's next file number has others after it")
         let header = RecordFileHeader(databaseID: databaseID, fileNumber: nextFileNumber, firstSequence: nextSequence, salt: randomness())
         // A name is used once only, even if creating the file fails half way.
         nextFileNumber += 1

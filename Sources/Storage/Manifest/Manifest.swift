@@ -98,14 +98,18 @@ package final class Manifest {
     /// Leaves a file to append to, and no other.
     private func prepare() throws(LogError) {
         try removeLeftovers()
-        guard let file = current else { return try startFile() }
-        let editBytes = file.offset - editsOffset
-        guard editBytes > sizes.editBytesMax, editBytes > 2 * editsOffset else { return }
+        if let current, !isOutgrown(current) { return }
         do { try startFile() } catch {
-            // A disk too full for the new file may have room for an edit in the old one.
             guard case .disk(let reason) = error, reason.isFull else { throw error }
             try removeLeftovers()
+            // A disk too full for a new file may have room for an edit in the one at hand.
+            if current == nil { throw error }
         }
+    }
+
+    private func isOutgrown(_ file: RecordFileWriter) -> Bool {
+        let editBytes = file.offset - editsOffset
+        return editBytes > sizes.editBytesMax && editBytes > 2 * editsOffset
     }
 
     /// Begins a new file with the whole contents, on the device before the old one goes.

@@ -89,7 +89,7 @@ package struct ManifestContents: Equatable, Sendable {
         self.logFiles = logFiles
         self.snapshots = snapshots
         self.nextFileNumber = nextFileNumber
-        self.nextFileNumber = max(nextFileNumber, fileNumberMax + 1)
+        self.nextFileNumber = max(nextFileNumber, min(fileNumberMax, FileKind.numberEnd) + 1)
     }
 
     /// The names of all log, segment and catalog files that the version, the log or a snapshot needs.

@@ -44,7 +44,7 @@ extension ManifestContents {
             snapshots.remove(at: index)
         }
         let number = edit.fileNumberMax
-        try require(number < .max, "numbers of files with room for more")
+        try require(number < FileKind.numberEnd, "numbers of files with others after them")
         nextFileNumber = max(nextFileNumber, number + 1)
     }
 }
@@ -105,14 +105,17 @@ extension ManifestContents {
         try version.check()
         for snapshot in snapshots { try snapshot.check() }
         try require(Set(snapshots.map(\.name)).count == snapshots.count, "snapshots of different names")
-        try require(nextFileNumber > fileNumberMax, "a next file number above \(fileNumberMax), found \(nextFileNumber)")
+        try require(
+            nextFileNumber > fileNumberMax && nextFileNumber <= FileKind.numberEnd,
+            "a next file number above \(fileNumberMax), found \(nextFileNumber)")
     }
 }
 
 extension ManifestSnapshot {
     fileprivate func check() throws(Corruption) {
         let bytes = name.utf8.count
-        try require(bytes > 0 && bytes <= ManifestLimits.snapshotNameBytesMax, "a snapshot's name of 1 to \(ManifestLimits.snapshotNameBytesMax) bytes")
+        let bytesMax = ManifestLimits.snapshotNameBytesMax
+        try require(bytes > 0 && bytes <= bytesMax, "a snapshot's name of 1 to \(bytesMax) bytes")
         try require(sequence >= version.coveredSequence, "a snapshot at \(version.coveredSequence) or later")
         try require(isRising(log.map(\.number)), "rising numbers of a snapshot's log files")
         try version.check()
@@ -121,13 +124,13 @@ extension ManifestSnapshot {
 
 extension ManifestVersion {
     fileprivate func check() throws(Corruption) {
-        try require(coveredSequence < .max, "a sequence with one after it")
+        try require(coveredSequence < RecordFormat.sequenceEnd, "a sequence with others after it")
         var catalogFiles: Set<UInt64> = []
         var segmentFiles: Set<UInt64> = []
         for (number, collection) in collections {
             try require(number == collection.number && number < nextCollectionNumber, "a collection below \(nextCollectionNumber), found \(number)")
-            let largest = max(collection.schema.count, collection.state.count)
-            try require(largest <= ManifestLimits.collectionBlobBytesMax, "at most \(ManifestLimits.collectionBlobBytesMax) bytes of schema and of state")
+            let bytesMax = ManifestLimits.collectionBlobBytesMax
+            try require(max(collection.schema.count, collection.state.count) <= bytesMax, "at most \(bytesMax) bytes of schema and of state")
             for file in collection.catalog { try require(catalogFiles.insert(file.number).inserted, "catalog file \(file.number) once") }
             for segment in collection.segments {
                 try require(segmentFiles.insert(segment.file.number).inserted, "segment file \(segment.file.number) once")

@@ -78,7 +78,9 @@ extension ManifestEdit {
             let coveredSequence = try reader.read(UInt64.self)
             let nextCollectionNumber = try reader.read(UInt32.self)
             var changed: [ManifestCollection] = []
-            for _ in 0..<(try reader.readCount(entryBytes: ManifestCollection.encodedBytesMin)) { changed.append(try ManifestCollection(from: &reader)) }
+            for _ in 0..<(try reader.readCount(entryBytes: ManifestCollection.encodedBytesMin)) {
+                changed.append(try ManifestCollection(from: &reader))
+            }
             var dropped: [UInt32] = []
             for _ in 0..<(try reader.readCount(entryBytes: 4)) { dropped.append(try reader.read()) }
             self = .checkpoint(

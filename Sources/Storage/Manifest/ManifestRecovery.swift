@@ -45,7 +45,8 @@ struct ManifestRecovery {
     private func checkIsFresh(_ names: [String]) throws(LogError) {
         let orphan = names.first { name in [FileKind.log, .segment, .catalog].contains { $0.number(name) != nil } }
         guard let orphan else { return }
-        throw .corruption(Corruption(file: orphan, offset: 0, expected: "a manifest beside it that says whether this file counts: there is no whole one"))
+        throw .corruption(Corruption(
+            file: orphan, offset: 0, expected: "a manifest beside it that says whether this file counts: there is no whole one"))
     }
 
     /// What the file says, or nil for one that was never finished.
@@ -64,12 +65,15 @@ struct ManifestRecovery {
         var contents: ManifestContents?
         let end = try reader.replay(bytes) { (record, payload, offset) throws(Corruption) in
             do throws(Corruption) { try Self.apply(record, payload, to: &contents) } catch {
-                throw Corruption(file: name, offset: offset + error.offset, expected: "in the record of sequence \(record.sequence): \(error.expected)")
+                throw Corruption(
+                    file: name, offset: offset + error.offset, expected: "in the record of sequence \(record.sequence): \(error.expected)")
             }
         }
         if let loss = end.loss(in: name) { throw loss }
         guard let contents else { return nil }
-        do throws(Corruption) { try contents.check() } catch { throw Corruption(file: name, offset: end.offset, expected: "before it: \(error.expected)") }
+        do throws(Corruption) { try contents.check() } catch {
+            throw Corruption(file: name, offset: end.offset, expected: "before it: \(error.expected)")
+        }
         guard contents.databaseID == reader.header.databaseID else {
             throw Corruption(file: name, offset: 16, expected: "database \(contents.databaseID), found \(reader.header.databaseID)")
         }

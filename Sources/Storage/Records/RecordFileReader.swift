@@ -74,7 +74,7 @@ struct RecordFileReader {
             case .record(let record, let checksum):
                 let start = end.offset + RecordFormat.recordHeaderBytes
                 try apply(record, bytes.extracting(start..<start + record.payloadBytes), start)
-                if record.sequence == record.durableSequence + 1 { end.lastGroupOffset = end.offset }
+                if record.sequence &- 1 == record.durableSequence { end.lastGroupOffset = end.offset }
                 end.durableSequence = max(end.durableSequence, record.durableSequence)
                 end.nextSequence += 1
                 end.offset += RecordFormat.paddedRecordBytes(payload: record.payloadBytes)

@@ -68,8 +68,12 @@ final class RecordFileWriter {
 
     func sync() throws(DiskError) { try handle.sync() }
 
-    /// Gives back the space zeroed ahead of the last record and its mark.
-    func trim() throws(DiskError) { try handle.truncate(to: offset + RecordFormat.recordHeaderBytes) }
+    /// Gives back the space zeroed ahead of the last record and its mark. A file on a full disk may have no room for the
+    /// mark; it is not made longer here.
+    func trim() throws(DiskError) {
+        let end = min(offset + RecordFormat.recordHeaderBytes, zeroedEnd)
+        if end < zeroedEnd { try handle.truncate(to: end) }
+    }
 
     /// The group as bytes; returns the checksum that the next record chains to.
     private func encode(_ group: [LogEntry], into buffer: inout ByteWriter) -> UInt32 {

@@ -16,6 +16,8 @@ enum RecordFormat {
     static let fileHeaderBytes = 64
     static let recordHeaderBytes = 32
     static let alignment = 8
+    /// Sequences stay below, so that there is always a next one.
+    static let sequenceEnd: UInt64 = 1 << 62
     /// A record is bounded before anything is allocated for it; the wire's largest line fits with room.
     static let payloadBytesMax = 64 << 20
 
@@ -80,6 +82,7 @@ struct RecordFileHeader: Equatable {
             throw Corruption(offset: 60, expected: "the file header's checksum")
         }
         guard version == kind.version else { throw Corruption(offset: 8, expected: "\(kind.file) version \(kind.version), found \(version)") }
+        guard firstSequence < RecordFormat.sequenceEnd else { throw Corruption(offset: 32, expected: "a sequence with others after it") }
         guard reserved == 0, moreReserved == 0, lastReserved == 0 else { throw Corruption(offset: 12, expected: "zeros in reserved bytes") }
     }
 }
