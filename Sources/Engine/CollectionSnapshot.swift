@@ -55,6 +55,9 @@ package final class CollectionSnapshot: Sendable {
         return Damage(segments: damaged.count, chunks: damaged.reduce(0) { $0 + $1.liveCount }, first: first)
     }
 
+    /// What is wrong with each of them.
+    package var corruptions: [Corruption] { parts.compactMap { $0.segment?.corruption } }
+
     /// How many documents match, and how many chunks they have.
     package func count(filter: Filter?, under: [String]?) throws(EngineError) -> (documents: Int, chunks: Int) {
         guard let documents = try documents(filter: filter, under: under) else { return (documentCount, chunkCount) }

@@ -237,4 +237,50 @@ import TestSupport
         #expect(corruption.file == "log-0000000000000001")
         #expect(corruption.offset == 64 + 32)
     }
+
+    /// An upsert of one document, in `TestDatabase`'s collection, with one thing in it that no encoder lets pass.
+    private static func upsertRecord(id: [UInt8] = [97], parent: [UInt8]? = nil, weight: Double? = nil, vector: [Float] = [1, 2]) -> [UInt8] {
+        var record = ByteWriter()
+        record.write(UInt32(1))
+        record.write(UInt32(1))
+        record.writeBlob(id.rawSpan)
+        record.write(UInt64(1))
+        record.write(UInt64(2))
+        var content = ByteWriter()
+        content.write(UInt8(parent == nil ? 0 : 2))
+        if let parent { content.writeBlob(parent.rawSpan) }
+        content.write(UInt16(weight == nil ? 0 : 1))
+        if let weight {
+            content.write(UInt16(3))
+            content.write(weight)
+        }
+        content.write(UInt32(1))
+        content.write(UInt8(0))
+        content.write(UInt8(1))
+        content.write(UInt8(0))
+        for number in vector { content.write(number) }
+        record.writeBlob(content.bytes)
+        return record.finish()
+    }
+
+    @Test func `a record is refused on replay for whatever a write would be refused for`() throws {
+        // Found by fuzzing: numbers that JSON has no word for, and ids that are no text, got in and ended the daemon when
+        // somebody asked for them.
+        let records: [(record: [UInt8], isSound: Bool)] = [
+            (Self.upsertRecord(), true), (Self.upsertRecord(parent: [98], weight: 0.5), true),
+            (Self.upsertRecord(vector: [.nan, 1]), false), (Self.upsertRecord(vector: [1, .infinity]), false),
+            (Self.upsertRecord(vector: [0, 0]), false), (Self.upsertRecord(vector: [.greatestFiniteMagnitude, 1]), false),
+            (Self.upsertRecord(weight: .nan), false), (Self.upsertRecord(weight: -.infinity), false),
+            (Self.upsertRecord(id: [0xFF]), false), (Self.upsertRecord(id: []), false),
+            (Self.upsertRecord(id: [UInt8](repeating: 97, count: 513)), false), (Self.upsertRecord(parent: [0xC3]), false),
+        ]
+        for (number, (record, isSound)) in records.enumerated() {
+            let disk = FaultyDisk()
+            _ = try TestDatabase.open(disk).write(.createCollection(.everything()))
+            try TestDatabase.append(LogEntry(type: 3, payload: record), to: disk)
+            var refusal: Corruption?
+            do { _ = try TestDatabase.open(disk.afterRestart()) } catch .corruption(let corruption) { refusal = corruption }
+            #expect((refusal == nil) == isSound, "record \(number): \(String(describing: refusal))")
+        }
+    }
 }

@@ -16,7 +16,7 @@ struct PowerCutTests {
         let tally = try InterruptedLoad.run(cycles, "power cuts, \(seed)", lanes: 2, start: Self.start) { load, disk, comment in
             try load.run(steps: Int.random(in: 0...150, using: &random), &random)
             try load.fill(&random)
-            try Self.cut(disk, load.served, &random)
+            try Self.cut(disk, &load, &random)
             // Every few rounds the start that follows ends in the dark as well.
             if random.oneIn(4) {
                 try DaemonProcess.startAndKill(
@@ -39,7 +39,7 @@ struct PowerCutTests {
             var load = try InterruptedLoad(try ServedDatabase(at: path, in: disk.directory), lanes: 2)
             try load.run(steps: Int.random(in: 0...30, using: &random), &random)
             try load.fill(&random)
-            try Self.cut(disk, load.served, &random)
+            try Self.cut(disk, &load, &random)
             try load.restartAndCheck("new disk \(round), \(seed)", diskFailed: true)
         }
     }
@@ -49,13 +49,13 @@ struct PowerCutTests {
         return (disk, try ServedDatabase(at: disk.file("db"), in: disk.directory))
     }
 
-    /// Cuts the power while writes are under way. The daemon has a moment to find its disk gone, and must not
-    /// acknowledge anything in it.
-    private static func cut(_ disk: CuttableFileSystem, _ served: ServedDatabase, _ random: inout SeededRandom) throws {
+    /// Cuts the power while writes are under way. The daemon has a moment to find its disk gone.
+    private static func cut(_ disk: CuttableFileSystem, _ load: inout InterruptedLoad, _ random: inout SeededRandom) throws {
         usleep(UInt32.random(in: 0...3000, using: &random))
+        try load.takeAnswers()
         try disk.cutPower()
         usleep(UInt32.random(in: 0...3000, using: &random))
-        served.daemon.kill()
+        load.served.daemon.kill()
         try disk.restorePower()
     }
 }

@@ -79,6 +79,31 @@ import TestSupport
         return Manifest.encode(contents, salt: 5)
     }
 
+    // MARK: Numbers at their ends
+
+    /// The file with a record's durable sequence changed and its checksum made right, by the format's description.
+    private static func file(withDurableSequence durable: UInt64, ofRecord index: Int) throws -> [UInt8] {
+        var bytes = try closedFile()
+        let start = extents[index].start
+        for byte in 0..<8 { bytes[start + 16 + byte] = UInt8(truncatingIfNeeded: durable >> (8 * byte)) }
+        var checksum = Checksum()
+        checksum.update(Array(bytes[40..<48]).rawSpan)
+        checksum.update(Array(bytes[start..<start + 28]).rawSpan)
+        checksum.update(Array(bytes[start + 32..<extents[index].end]).rawSpan)
+        for byte in 0..<4 { bytes[start + 28 + byte] = UInt8(truncatingIfNeeded: checksum.value >> (8 * byte)) }
+        return bytes
+    }
+
+    @Test func `a record that calls itself durable is none, however large the number`() throws {
+        // Found by fuzzing: one more than the largest number ended the process.
+        let last = Self.records.count - 1
+        #expect(try Self.open([Self.firstName: Self.file(withDurableSequence: 4, ofRecord: last)]) == .records(Self.records), "as it was")
+        for durable in [Self.records[last].sequence, .max - 1, .max] {
+            let refusal = try Self.open([Self.firstName: Self.file(withDurableSequence: durable, ofRecord: last)]).refusal
+            #expect(refusal?.offset == Self.extents[last].start + 16, "\(durable): \(String(describing: refusal))")
+        }
+    }
+
     // MARK: One file
 
     @Test func `a file cut at any byte has the whole records before the cut`() throws {

@@ -98,6 +98,12 @@ package final class LineConnection {
         }
     }
 
+    /// The next line where it has come already; nil where not, without waiting for it.
+    package func receiveReadyLine() throws -> String? {
+        while newline(from: lineStart) == nil { guard try receiveMore(flags: Int32(MSG_DONTWAIT)) else { return nil } }
+        return try receiveLine()
+    }
+
     private func newline(from start: Int) -> Int? {
         // Sound: searches within the array. (The C function because an unoptimised loop over megabytes takes seconds.)
         unsafe received.withUnsafeBytes { bytes in
@@ -114,15 +120,17 @@ package final class LineConnection {
         }
     }
 
-    private func receiveMore() throws -> Bool {
+    /// False where nothing more comes, or with `MSG_DONTWAIT` nothing is there yet.
+    private func receiveMore(flags: Int32 = 0) throws -> Bool {
         // Sound: the call writes at most as many bytes as there are.
-        let count = unsafe scratch.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
+        let count = unsafe scratch.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, flags) }
         // Sound: as many bytes as the call has just written.
         if count > 0 { unsafe scratch.withUnsafeBytes { unsafe received.append(contentsOf: $0.prefix(count)) } }
         if count >= 0 { return count > 0 }
         switch errno {
         case EINTR: return true
         case ECONNRESET: return false
+        case EAGAIN where flags != 0: return false
         case EAGAIN: throw SocketError("nothing came for \(Self.patienceSeconds) s")
         default: throw SocketError(lastOf: "recv")
         }

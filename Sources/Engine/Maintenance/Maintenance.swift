@@ -13,6 +13,8 @@ final class Maintenance: Sendable {
     private let queue: CommitQueue
     /// Held for as long as a piece of work takes.
     private let working: Mutex<Persisted>
+    /// Files that count no more may lie about.
+    private let isSweepDue = Atomic<Bool>(false)
     private let lastFailure = Mutex<EngineError?>(nil)
     let progress = Progress()
 
@@ -22,9 +24,28 @@ final class Maintenance: Sendable {
         working = Mutex(persisted)
     }
 
-    /// Removes what counts no more, once no work is under way.
-    func sweep() throws(EngineError) {
-        try working.withLock { _ throws(EngineError) in try store.sweep() }
+    // MARK: Sweeping
+
+    /// Removes what counts no more: now, or where work is under way once that has ended. What a disk does not let go of
+    /// does no harm and is tried again.
+    func sweepWhenIdle() {
+        isSweepDue.store(true, ordering: .relaxed)
+        do {
+            _ = try working.withLockIfAvailable { _ throws(EngineError) in try sweepLocked() }
+        } catch { note(error) }
+    }
+
+    func sweepIfDue() throws(EngineError) {
+        guard isSweepDue.load(ordering: .relaxed) else { return }
+        try working.withLock { _ throws(EngineError) in try sweepLocked() }
+    }
+
+    private func sweepLocked() throws(EngineError) {
+        guard isSweepDue.exchange(false, ordering: .relaxed) else { return }
+        do { try store.sweep() } catch {
+            isSweepDue.store(true, ordering: .relaxed)
+            throw error
+        }
     }
 
     /// The last failure of work that nobody waits for; nil once work has succeeded again.

@@ -17,7 +17,7 @@ struct UpsertApplier {
     static func apply(_ reader: inout ByteReader, to state: inout CollectionState) throws(Corruption) -> WriteCounts {
         var counts = WriteCounts()
         for _ in 0..<(try reader.read(UInt32.self)) {
-            let id = try reader.readBlob()
+            let id = try nodeID(&reader)
             let digest = ContentDigest(high: try reader.read(), low: try reader.read())
             var document = ByteReader(try reader.readBlob())
             if let existing = state.documents.find(id) {
@@ -47,7 +47,7 @@ struct UpsertApplier {
         let parts = try parts(&reader)
         if parts & UpsertRecord.Part.folder != 0 { row.isFolder = 1 }
         if parts & UpsertRecord.Part.parent != 0 {
-            row.parentPlusOne = UInt32(state.parentNumber(try reader.readBlob())) + 1
+            row.parentPlusOne = UInt32(state.parentNumber(try nodeID(&reader))) + 1
         }
         if parts & UpsertRecord.Part.title != 0 { row.title = try text(&reader, &row, DocumentRow.Present.title, &state) }
         if parts & UpsertRecord.Part.url != 0 { row.url = try text(&reader, &row, DocumentRow.Present.url, &state) }
@@ -97,6 +97,9 @@ struct UpsertApplier {
             guard !given[vector.space] else { throw Corruption(offset: reader.offset, expected: "one vector a space") }
             given[vector.space] = true
             vector.bytes.copyFloats(to: &floats)
+            do { try spaces[vector.space].check(floats.span, field: "") } catch {
+                throw Corruption(offset: reader.offset - vector.bytes.byteCount, expected: "a vector that can be compared: \(error.message)")
+            }
             head.append(floats.span, space: vector.space)
         }
         for index in given.indices where !given[index] { head.appendAbsent(space: index) }
@@ -114,6 +117,16 @@ struct UpsertApplier {
         let parts = try reader.read(UInt8.self)
         guard parts & ~ChunkParts.known == 0 else { throw Corruption(offset: reader.offset - 1, expected: "known chunk parts") }
         return parts
+    }
+
+    @_lifetime(copy reader)
+    private static func nodeID(_ reader: inout ByteReader) throws(Corruption) -> RawSpan {
+        let start = reader.offset
+        let bytes = try utf8(&reader)
+        guard (1...Limits.idBytesMax).contains(bytes.byteCount) else {
+            throw Corruption(offset: start, expected: "an id of 1 to \(Limits.idBytesMax) bytes")
+        }
+        return bytes
     }
 
     /// Text for the arena, where only valid UTF-8 may get.
@@ -135,7 +148,10 @@ struct UpsertApplier {
             for _ in 0..<(try reader.read(UInt16.self)) { texts.append(try reader.readString()) }
             return (index, .keywords(texts))
         case .int, .time: return (index, .int(try reader.read()))
-        case .float: return (index, .float(try reader.readDouble()))
+        case .float:
+            let number = try reader.readDouble()
+            guard number.isFinite else { throw Corruption(offset: reader.offset - 8, expected: "a finite number") }
+            return (index, .float(number))
         case .bool: return (index, .bool(try reader.read(UInt8.self) != 0))
         }
     }

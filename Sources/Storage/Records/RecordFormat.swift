@@ -153,6 +153,10 @@ struct RecordHeader: Equatable {
         let header = RecordHeader(
             payloadBytes: payloadBytes, type: type, sequence: try reader.read(),
             durableSequence: try reader.read(), previousChecksum: try reader.read())
+        // A record is written before it is durable, a mark after.
+        guard type == markType ? header.durableSequence == header.sequence : header.durableSequence < header.sequence else {
+            throw Corruption(offset: 16, expected: "a durable sequence before the record's own, \(header.sequence), found \(header.durableSequence)")
+        }
         return (header, try reader.read())
     }
 

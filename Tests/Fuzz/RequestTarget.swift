@@ -1,0 +1,126 @@
+// Request lines of any bytes: each is refused with one line of JSON or carried out, and the database opens afterwards.
+import Engine
+import Memory
+import Storage
+import TestSupport
+import Wire
+
+extension FuzzTarget {
+    /// An input is what a connection sends: lines.
+    static let requests = FuzzTarget(name: "requests", seeds: { [RequestScript.text(RequestScript.lines)] + RequestScript.lines.map { RequestScript.text([$0]) } }) { input in
+        let disk = FaultyDisk()
+        do throws(LogError) {
+            let database = try RequestScript.database(disk)
+            RequestScript.run(RequestScript.beginning, on: database)
+            let before = database.snapshot().sequence
+            RequestScript.run(input.split(separator: UInt8(ascii: "\n")).prefix(16).map(Array.init), on: database)
+            let sequence = database.snapshot().sequence
+            // Opening takes as long as all the rest, and most inputs write nothing.
+            if sequence == before { return }
+            guard try RequestScript.database(disk.afterRestart()).snapshot().sequence == sequence else {
+                violated("what was acknowledged is there when the database is opened again")
+            }
+        } catch { violated("a database on a disk that works opens: \(error)") }
+    }
+}
+
+/// Requests against a database in memory.
+enum RequestScript {
+    /// A collection with a field of every type, and requests of every kind on it.
+    static let lines = [
+        #"{"id":1,"op":"collection.create","name":"kb","spaces":{"default":{"dim":4,"metric":"cosine"},"small":{"dim":2,"metric":"l2"}},"fields":{"team":"keyword","tags":"keyword[]","year":"int","due":"time","weight":"float","done":"bool"}}"#,
+        #"{"id":2,"op":"upsert","collection":"kb","records":[{"id":"a","vector":[0.5,-1e-3,2,3e2],"text":"a \"b\" \u00e9","fields":{"team":"cs","tags":["x","y"],"year":2026,"due":"2026-10-01T00:00:00Z","weight":0.5,"done":true}},{"id":"b","vector":"AACAPwAAAEAAAEBAAACAQA=="}]}"#,
+        #"{"id":3,"op":"upsert","collection":"kb","documents":[{"id":"f","kind":"folder","chunks":[]},{"id":"d","kind":"document","parent":"f","title":"T","url":"u","mime":"text/plain","time":1760000000000,"if_version":0,"chunks":[{"text":"one","heading":"A > B","vectors":{"small":[1,2],"default":[3,4,5,6]}},{"text":"two"}]}]}"#,
+        #"{"id":4,"op":"upsert","collection":"kb","documents":[{"id":"a","parent":"f","chunks":[{"vector":[1,2,3,4]}]}]}"#,
+        #"{"id":5,"op":"search","collection":"kb","vector":[1,2,3,4],"k":5,"filter":{"$or":[{"team":{"$in":["cs","hr"]}},{"$not":{"year":{"$gte":2020,"$lt":2026}}}],"due":{"$exists":true}},"under":["f"],"min_score":0.25,"with":["text","vector"]}"#,
+        #"{"id":6,"op":"search","collection":"kb","space":"small","searches":[{"vector":[1,2]},{"vector":"AACAPwAAAEA="}]}"#,
+        #"{"id":7,"op":"read","collection":"kb","document":"d","from_chunk":0,"to_chunk":3,"limit":2}"#,
+        #"{"id":8,"op":"get","collection":"kb","ids":["a","b"],"with":["fields","vector","parent"]}"#,
+        #"{"id":9,"op":"count","collection":"kb","filter":{"time":{"$gt":0}}}"#,
+        #"{"id":10,"op":"collection.describe","name":"kb"}"#,
+        #"{"id":11,"op":"delete","collection":"kb","ids":["b"]}"#,
+        #"{"id":12,"op":"upsert","collection":"kb","records":[{"id":"b","vector":[1,0,0,0],"fields":{"tags":"z","year":-1}}]}"#,
+        #"{"id":13,"op":"delete","collection":"kb","under":"f","filter":{"team":"cs"}}"#,
+        #"{"op":"server.info","id":"x","min_seq":3,"deadline_ms":100}"#,
+        #"{"id":14,"op":"collection.create","name":"other","dim":4,"metric":"dot"}"#,
+        #"{"id":15,"op":"collection.drop","name":"other"}"#,
+    ]
+
+    /// What every input finds there.
+    static let beginning = lines.prefix(4).map { Array($0.utf8) }
+
+    static func text(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
+
+    static func database(_ disk: FaultyDisk) throws(LogError) -> Database {
+        try Database(disk: disk, logFileSizes: LogFileSizes(target: 1 << 20, zeroedStep: 256), randomness: { 7 })
+    }
+
+    /// The log records that requests make.
+    static func records(of lines: [String]) -> [LogEntry] {
+        let disk = FaultyDisk()
+        var records: [LogEntry] = []
+        do throws(LogError) {
+            run(lines.map { Array($0.utf8) }, on: try database(disk))
+            _ = try Log(disk: disk.afterRestart(), randomness: { 7 }) { (type, _, payload) throws(Corruption) in
+                records.append(LogEntry(type: type, payload: Array(copying: payload)))
+            }
+        } catch { violated("a database on a disk that works opens: \(error)") }
+        return records
+    }
+
+    /// Answers lines as the daemon does.
+    static func run(_ lines: [[UInt8]], on database: Database) {
+        var decoder = RequestDecoder()
+        var response = ResponseWriter()
+        for line in lines {
+            do throws(RefusedLine) {
+                // Sound: bytes have no invalid pattern.
+                let request = try decoder.decode(unsafe line.span.bytes)
+                do throws(WireError) { try answer(request, database, &response) } catch { response.failure(request.id, error) }
+            } catch { response.failure(error.id, error.error) }
+            checkAnswer(response.withBytes { Array(copying: $0) })
+        }
+    }
+
+    static func checkAnswer(_ answer: [UInt8]) {
+        guard answer.last == UInt8(ascii: "\n"), !answer.dropLast().contains(UInt8(ascii: "\n")) else { violated("an answer is one line") }
+        do { _ = try Answer(line: Array(answer.dropLast())) } catch { violated("an answer is JSON: \(error)") }
+    }
+
+    private static func answer(_ request: Request, _ database: Database, _ response: inout ResponseWriter) throws(WireError) {
+        let id = request.id
+        let snapshot = database.snapshot()
+        switch request.operation {
+        case .createCollection(let schema): response.done(id, sequence: try write(.createCollection(schema), database).sequence)
+        case .dropCollection(let name): response.done(id, sequence: try write(.dropCollection(name: name), database).sequence)
+        case .upsert(let input): response.upserted(id, try write(.upsert(input), database))
+        case .delete(let input): response.deleted(id, try write(.delete(input), database))
+        case .hello: response.hello(id, version: "")
+        case .ping, .serverInfo: response.pong(id)
+        case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot) }
+        case .describeCollection(let name): response.collection(id, sequence: 1, try collection(name, snapshot))
+        case .get(let input): try response.nodes(id, sequence: 1, try collection(input.collection, snapshot), input)
+        case .read(let input): try response.document(id, sequence: 1, try collection(input.collection, snapshot), input)
+        case .count(let input):
+            let collection = try collection(input.collection, snapshot)
+            let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under) }
+            response.counted(id, sequence: 1, documents: count.documents, chunks: count.chunks)
+        case .search(let search):
+            let collection = try collection(search.collection, snapshot)
+            let result = try engine { () throws(EngineError) in try collection.search(search.input) }
+            try response.search(id, sequence: 1, collection, search, result, microseconds: 0)
+        }
+    }
+
+    private static func write(_ write: Write, _ database: Database) throws(WireError) -> WriteOutcome {
+        try engine { () throws(EngineError) in try database.write(write) }
+    }
+
+    private static func collection(_ name: String, _ snapshot: DatabaseSnapshot) throws(WireError) -> CollectionSnapshot {
+        try engine { () throws(EngineError) in try snapshot.collection(name) }
+    }
+
+    private static func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
+        do { return try body() } catch { throw WireError(error) }
+    }
+}
