@@ -1,4 +1,4 @@
-// zstd, a whole block at a time: every call of the library that this module makes stands in this file.
+// zstd, blocks of column files and frames of archives: every call of the library that this module makes stands in this file.
 import CZstd
 import Memory
 import Synchronization
@@ -57,6 +57,83 @@ final class Compressor {
         }
     }
 }
+
+// MARK: Streams
+
+/// Frames that are read one behind the other: what the `zstd` command reads and writes.
+enum CompressedFrame {
+    /// Level 3 asks for windows of 2 MiB; one who compressed an archive anew with level 19 for 8.
+    static let windowLogMax: Int32 = 23
+
+    /// One frame of `raw`, with its length and a checksum of its content.
+    static func of(_ raw: RawSpan, level: Int = 3) -> [UInt8] {
+        guard let context = unsafe ZSTD_createCCtx() else { preconditionFailure("out of memory") }
+        defer { unsafe ZSTD_freeCCtx(context) }
+        unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, Int32(level))
+        unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+        let capacity = ZSTD_compressBound(raw.byteCount)
+        return unsafe [UInt8](unsafeUninitializedCapacity: capacity) { target, count in
+            // Sound: the target has the capacity, the source the bytes; neither is used after this closure.
+            count = unsafe raw.withUnsafeBytes { source in
+                unsafe ZSTD_compress2(context, target.baseAddress, capacity, source.baseAddress, source.count)
+            }
+            precondition(ZSTD_isError(count) == 0, "a frame fits its bound")
+        }
+    }
+}
+
+/// Turns frames into bytes, as they come in. One owner, one thread.
+@safe
+final class FrameDecompressor {
+    private let context: OpaquePointer
+    /// True where the stream may end: behind a whole frame, or before the first.
+    private(set) var isBetweenFrames = true
+
+    init() {
+        guard let created = unsafe ZSTD_createDCtx() else { preconditionFailure("out of memory") }
+        unsafe context = created
+        // A frame that asks for more memory than any of ours is refused.
+        unsafe ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, CompressedFrame.windowLogMax)
+    }
+
+    deinit { unsafe ZSTD_freeDCtx(context) }
+
+    /// What one step came to.
+    struct Step {
+        /// How much of the input is used up.
+        var used: Int
+        /// How many of the target's first bytes were written.
+        var made: Int
+    }
+
+    /// Decompresses as much as there is input for, or room.
+    func decompress(_ input: RawSpan, into target: inout AlignedBuffer) throws(Corruption) -> Step {
+        let capacity = target.byteCount
+        var output = target.mutableSpan(of: UInt8.self)
+        var step = Step(used: 0, made: 0)
+        let result = unsafe output.withUnsafeMutableBytes { target in
+            unsafe input.withUnsafeBytes { source in
+                // Sound: the library reads `size` bytes of the input and writes at most `capacity` of the output, and
+                // keeps neither pointer.
+                var from = unsafe ZSTD_inBuffer(src: source.baseAddress, size: source.count, pos: 0)
+                var to = unsafe ZSTD_outBuffer(dst: target.baseAddress, size: capacity, pos: 0)
+                let result = unsafe ZSTD_decompressStream(context, &to, &from)
+                step = unsafe Step(used: from.pos, made: to.pos)
+                return result
+            }
+        }
+        guard ZSTD_isError(result) == 0 else {
+            // Sound: a static NUL-terminated text.
+            let reason = unsafe String(cString: ZSTD_getErrorName(result))
+            throw Corruption(offset: step.used, expected: "a whole zstd frame: \(reason)")
+        }
+        // 0 says that a frame has ended and all of it was handed out.
+        if step.used > 0 || step.made > 0 { isBetweenFrames = result == 0 }
+        return step
+    }
+}
+
+// MARK: Decompression of blocks
 
 /// A dictionary made ready for decompression. Never changed, so any number of threads use it at once.
 @safe

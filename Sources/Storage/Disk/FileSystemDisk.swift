@@ -1,4 +1,4 @@
-// The disk that is one: every file system call the daemon makes stands in this file.
+// The disk that is one: every file system call the daemon makes stands in this folder.
 #if canImport(Glibc)
 import Glibc
 #else
@@ -10,10 +10,12 @@ import Memory
 package final class FileSystemDisk: Disk {
     package let path: String
     private let directory: Descriptor
+    private let isReadOnly: Bool
 
     /// Opens the directory, creating it (and it alone) where it is missing.
     package init(path: String) throws(DiskError) {
         self.path = path
+        isReadOnly = false
         let isNew = unsafe mkdir(path, 0o750) == 0
         if !isNew, currentErrno() != EEXIST { throw DiskError(lastOf: "mkdir", path) }
         directory = try Self.openDirectory(path)
@@ -24,7 +26,28 @@ package final class FileSystemDisk: Disk {
         }
     }
 
-    private static func openDirectory(_ path: String) throws(DiskError) -> Descriptor {
+    /// Opens a directory that is there, for looking only: whatever its rights, nothing in it can be changed through this value.
+    package init(reading path: String) throws(DiskError) {
+        self.path = path
+        isReadOnly = true
+        directory = try Self.openDirectory(path)
+    }
+
+    /// Takes over a directory that was opened to be written to.
+    init(path: String, adopting directory: consuming Descriptor) {
+        self.path = path
+        isReadOnly = false
+        self.directory = directory
+    }
+
+    /// Opens a file that is no database's, such as an archive, for reading.
+    package static func openFile(reading path: String) throws(DiskError) -> any DiskFile {
+        let number = try retrying("open", path) { unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC) }
+        let name = path.split(separator: "/").last.map(String.init) ?? path
+        return FileSystemFile(name: name, path: path, descriptor: Descriptor(number))
+    }
+
+    static func openDirectory(_ path: String) throws(DiskError) -> Descriptor {
         Descriptor(try retrying("open", path) { unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
     }
 
@@ -47,11 +70,12 @@ package final class FileSystemDisk: Disk {
     }
 
     package func create(_ name: String) throws(DiskError) -> any DiskFile {
-        try openFile(name, flags: O_RDWR | O_CREAT | O_EXCL)
+        precondition(!isReadOnly, "a directory opened for reading is not written to")
+        return try openFile(name, flags: O_RDWR | O_CREAT | O_EXCL)
     }
 
     package func open(_ name: String) throws(DiskError) -> any DiskFile {
-        try openFile(name, flags: O_RDWR)
+        try openFile(name, flags: isReadOnly ? O_RDONLY : O_RDWR)
     }
 
     private func openFile(_ name: String, flags: Int32) throws(DiskError) -> any DiskFile {
@@ -62,6 +86,7 @@ package final class FileSystemDisk: Disk {
     }
 
     package func remove(_ name: String) throws(DiskError) {
+        precondition(!isReadOnly, "a directory opened for reading is not written to")
         _ = try retrying("unlink", path + "/" + name) { unsafe unlinkat(directory.number, name, 0) }
     }
 
@@ -139,7 +164,7 @@ private final class FileSystemFile: DiskFile {
 }
 
 /// An open file descriptor, closed when its owner goes.
-private struct Descriptor: ~Copyable, Sendable {
+struct Descriptor: ~Copyable, Sendable {
     let number: Int32
     init(_ number: Int32) { self.number = number }
     // A failing close cannot lose data here: whatever had to last was synced before.
@@ -147,7 +172,7 @@ private struct Descriptor: ~Copyable, Sendable {
 }
 
 /// Calls again while a signal interrupts; turns -1 into an error. Nothing else is ever retried.
-private func retrying<T: FixedWidthInteger>(
+func retrying<T: FixedWidthInteger>(
     _ operation: String, _ path: String, _ call: () -> T
 ) throws(DiskError) -> T {
     while true {
@@ -157,7 +182,7 @@ private func retrying<T: FixedWidthInteger>(
     }
 }
 
-private func currentErrno() -> Int32 { errno }
+func currentErrno() -> Int32 { errno }
 
 extension DiskError {
     /// The error that the last call of this thread left behind.

@@ -9,9 +9,14 @@ struct RecoveredLog {
     var nextSequence: UInt64
     /// Bytes of the records that were applied.
     var bytesApplied: UInt64 = 0
+    /// How many records there are, applied or not.
+    var recordCount = 0
+    /// What lies behind the good records of a file and is no record: torn tails, dropped now or at an earlier open.
+    var tails: [Corruption] = []
 }
 
-/// Reads the files of a log. On disk it changes nothing that could be read; running it again comes to the same end.
+/// Reads the files of a log. `run` changes nothing on disk that could be read, and `read` nothing at all; running them again comes
+/// to the same end.
 struct LogRecovery {
     let disk: any Disk
     let databaseID: UInt64
@@ -20,33 +25,41 @@ struct LogRecovery {
     typealias Apply = (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
 
     /// A file that has been read, and where it ends.
-    private struct ReadFile {
+    struct ReadFile {
         var name: String
         var end: RecordFileEnd
     }
 
+    /// Reads the files of those numbers, and makes sure that the device holds what was read.
     func run(_ files: [UInt64], apply: Apply) throws(LogError) -> RecoveredLog {
-        precondition(zip(files, files.dropFirst()).allSatisfy { $0 < $1 }, "a manifest names log files in their order")
+        let (log, last) = try read(files.map { LogFileExtent(number: $0, byteCount: .max) }, apply: apply)
+        if let last { try onDisk { () throws(DiskError) in try last.end.settle(last.name, on: disk) } }
+        return log
+    }
+
+    /// Reads the files up to the lengths that are given, or to their ends.
+    func read(_ files: [LogFileExtent], apply: Apply) throws(LogError) -> (log: RecoveredLog, last: ReadFile?) {
+        precondition(zip(files, files.dropFirst()).allSatisfy { $0.number < $1.number }, "a manifest names log files in their order")
         let names = try onDisk { () throws(DiskError) in try disk.list() }
         let there = names.compactMap { FileKind.log.number($0) }
-        var log = RecoveredLog(fileNumberMax: max(there.last ?? 0, files.last ?? 0), nextSequence: covered + 1)
+        var log = RecoveredLog(fileNumberMax: max(there.last ?? 0, files.last?.number ?? 0), nextSequence: covered + 1)
         var last: ReadFile?
-        for number in files {
-            let name = FileKind.log.name(number)
-            guard there.contains(number) else {
+        for file in files {
+            let name = FileKind.log.name(file.number)
+            guard there.contains(file.number) else {
                 throw .corruption(Corruption(file: name, offset: 0, expected: "a file: the manifest names it, and it is missing"))
             }
-            let bytes = try onDisk { () throws(DiskError) in try RecordFileBytes(reading: disk.open(name)) }
-            let file = try replay(name, bytes.bytes, after: last, &log, apply: apply)
-            let byteCount = UInt64(min(file.end.offset, bytes.bytes.byteCount))
-            log.files.append(LogFile(extent: LogFileExtent(number: number, byteCount: byteCount), nextSequence: file.end.nextSequence))
-            last = file
+            let bytes = try onDisk { () throws(DiskError) in try RecordFileBytes(reading: disk.open(name), to: Int(clamping: file.byteCount)) }
+            let read = try replay(name, bytes.bytes, after: last, &log, apply: apply)
+            let byteCount = UInt64(min(read.end.offset, bytes.bytes.byteCount))
+            log.files.append(LogFile(extent: LogFileExtent(number: file.number, byteCount: byteCount), nextSequence: read.end.nextSequence))
+            if let tail = read.end.damage { log.tails.append(tail) }
+            last = read
         }
-        if let last {
-            try settle(last)
-            log.nextSequence = last.end.nextSequence
-        }
-        return log
+        guard var last else { return (log, nil) }
+        try checkEnd(&last)
+        log.nextSequence = last.end.nextSequence
+        return (log, last)
     }
 
     private func replay(
@@ -56,6 +69,7 @@ struct LogRecovery {
             let reader = try RecordFileReader(name: name, bytes: bytes, kind: .log)
             try checkContinues(reader, after: before)
             let end = try reader.replay(bytes) { (record, payload, offset) throws(Corruption) in
+                log.recordCount += 1
                 guard record.sequence > covered else { return }
                 log.bytesApplied += UInt64(RecordFormat.paddedRecordBytes(payload: record.payloadBytes))
                 do throws(Corruption) { try apply(record.type, record.sequence, payload) } catch {
@@ -84,10 +98,8 @@ struct LogRecovery {
 
     /// The last file's end: a torn tail is dropped, damage to acknowledged records is refused. What is covered was
     /// on the device before it was.
-    private func settle(_ last: ReadFile) throws(LogError) {
-        var end = last.end
-        end.durableSequence = max(end.durableSequence, covered)
-        if let loss = end.loss(in: last.name) { throw .corruption(loss) }
-        try onDisk { () throws(DiskError) in try end.settle(last.name, on: disk) }
+    private func checkEnd(_ last: inout ReadFile) throws(LogError) {
+        last.end.durableSequence = max(last.end.durableSequence, covered)
+        if let loss = last.end.loss(in: last.name) { throw .corruption(loss) }
     }
 }

@@ -13,6 +13,8 @@ struct RecoveredManifest {
     struct Found {
         var name: String
         var contents: ManifestContents
+        /// Edits behind the contents that it began with.
+        var editCount: Int
         var end: RecordFileEnd
     }
 }
@@ -75,7 +77,9 @@ struct ManifestRecovery {
         guard contents.databaseID == reader.header.databaseID else {
             throw Corruption(file: name, offset: 16, expected: "database \(contents.databaseID), found \(reader.header.databaseID)")
         }
-        return RecoveredManifest.Found(name: name, contents: contents, end: end)
+        // The first record is the whole contents.
+        let editCount = Int(end.nextSequence - reader.header.firstSequence) - 1
+        return RecoveredManifest.Found(name: name, contents: contents, editCount: editCount, end: end)
     }
 
     private static func apply(_ record: RecordHeader, _ payload: RawSpan, to contents: inout ManifestContents?) throws(Corruption) {

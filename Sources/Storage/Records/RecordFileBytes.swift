@@ -11,8 +11,8 @@ struct RecordFileBytes: ~Copyable {
         let size = min(end, try file.size()) - start
         var memory = AlignedBuffer(byteCount: max(size, 1))
         let got = try Self.fill(&memory, from: file, at: start)
-        precondition(got >= size, "a file does not change while it is read: the directory is locked")
-        count = size
+        // Fewer than there were a moment ago: somebody looks without the lock, at a log whose owner has just trimmed it.
+        count = min(got, max(size, 0))
         buffer = memory
     }
 

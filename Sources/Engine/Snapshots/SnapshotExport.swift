@@ -1,0 +1,50 @@
+// Snapshots on their way out of a database and into a new one.
+import Memory
+package import Storage
+
+extension Database {
+    /// How much of an archive goes into one piece, uncompressed.
+    private static let exportBytes = 4 << 20
+
+    /// A piece of a snapshot's archive: one zstd frame, where the next piece begins (nil behind the last), and the length of the whole,
+    /// uncompressed. Nothing is kept between two calls; the frames one behind the other are a `.zst` file.
+    ///
+    /// - Parameter since: A snapshot whose archive the caller has: files that it shares are left out.
+    package func exportSnapshot(
+        name: String, since earlier: String?, offset: Int
+    ) throws(EngineError) -> (frame: [UInt8], next: Int?, total: Int) {
+        let snapshot = try manifestSnapshot(name)
+        let base: ManifestSnapshot?
+        do throws(EngineError) {
+            base = if let earlier { try manifestSnapshot(earlier) } else { nil }
+        } catch { throw EngineError(error.code, error.message, field: "since") }
+        let archive = SnapshotArchive(snapshot, since: base, databaseID: store.databaseID, disk: store.disk)
+        guard offset >= 0, offset < archive.byteCount else {
+            throw EngineError(.invalidValue, "an archive of \(archive.byteCount) bytes has no piece at \(offset)", field: "offset")
+        }
+        let next = min(offset + Self.exportBytes, archive.byteCount)
+        let frame: [UInt8]
+        do throws(ArchiveError) { frame = try archive.frame(offset: offset, count: next - offset) } catch {
+            try checkIsKept(snapshot)
+            throw EngineError(exporting: error)
+        }
+        return (frame, next < archive.byteCount ? next : nil, archive.byteCount)
+    }
+
+    /// Makes `target`, which is not there or an empty directory, the database that `archive` is of, and verifies it before it gets
+    /// its name. A failure leaves the target as it was. See `Restore.run`.
+    package static func restore(
+        _ archive: any DiskFile, bases: [any DiskFile] = [], to target: String
+    ) throws(ArchiveError) -> RestoredDatabase {
+        try Restore.run(archive, bases: bases, to: target) { (disk) throws(DiskError) in try verify(disk) }
+    }
+}
+
+extension EngineError {
+    fileprivate init(exporting error: ArchiveError) {
+        switch error {
+        case .corruption(let corruption): self = .damaged(corruption)
+        case .disk, .refused, .unsound: self.init(.diskFailed, "a file of the snapshot cannot be read: \(error)")
+        }
+    }
+}
