@@ -178,7 +178,7 @@ struct Witness {
         }
     }
 
-    private static func extract(_ snapshot: ManifestSnapshot, _ databaseID: UInt64, from disk: FaultyDisk) -> FaultyDisk {
+    static func extract(_ snapshot: ManifestSnapshot, _ databaseID: UInt64, from disk: FaultyDisk) -> FaultyDisk {
         let copy = FaultyDisk()
         for name in snapshot.namedFiles() { copy[name] = disk[name] }
         for log in snapshot.log {
