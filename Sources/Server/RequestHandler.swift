@@ -122,6 +122,10 @@ struct RequestHandler: Sendable {
         case .dropSnapshot(let name):
             try engine { () throws(EngineError) in try database.dropSnapshot(name) }
             response.done(request.id, sequence: snapshot.sequence)
+        case .exportSnapshot(let input):
+            response.exported(request.id, input, try engine { () throws(EngineError) in
+                try database.exportSnapshot(name: input.name, since: input.since, offset: input.offset)
+            })
         case .createCollection, .dropCollection, .upsert, .delete, .patch: preconditionFailure("writes go through the log")
         case .flush, .optimize: preconditionFailure("background work has a thread of its own")
         }

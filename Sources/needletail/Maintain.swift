@@ -42,7 +42,7 @@ struct Jobs: AsyncParsableCommand {
 
 struct Snapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Keep states of the whole database under names.", subcommands: [Create.self, List.self, Drop.self])
+        abstract: "Keep states of the whole database under names.", subcommands: [Create.self, List.self, Drop.self, Export.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Keep what is in force now; instant, whatever its size.")

@@ -31,6 +31,7 @@ package enum Operation: Sendable {
     case createSnapshot(name: String)
     case listSnapshots
     case dropSnapshot(name: String)
+    case exportSnapshot(ExportInput)
     case createCollection(CollectionSchema)
     case listCollections
     case describeCollection(name: String)
@@ -56,6 +57,7 @@ package enum OperationName: String, CaseIterable, Sendable {
     case createSnapshot = "snapshot.create"
     case listSnapshots = "snapshot.list"
     case dropSnapshot = "snapshot.drop"
+    case exportSnapshot = "snapshot.export"
 }
 
 extension Operation {
@@ -71,6 +73,7 @@ extension Operation {
         case .createSnapshot: .createSnapshot
         case .listSnapshots: .listSnapshots
         case .dropSnapshot: .dropSnapshot
+        case .exportSnapshot: .exportSnapshot
         case .createCollection: .createCollection
         case .listCollections: .listCollections
         case .describeCollection: .describeCollection
@@ -84,6 +87,12 @@ extension Operation {
         case .count: .count
         }
     }
+}
+
+package struct ExportInput: Sendable {
+    package var name = ""
+    package var since: String?
+    package var offset = 0
 }
 
 package struct GetInput: Sendable {

@@ -116,6 +116,19 @@ extension ResponseWriter {
         end()
     }
 
+    package mutating func exported(_ id: RequestID, _ input: ExportInput, _ piece: SnapshotPiece) {
+        begin(id, sequence: piece.sequence)
+        string("name", input.name)
+        int("offset", input.offset)
+        json.key("next")
+        if let next = piece.next { json.int(next) } else { json.null() }
+        int("total", piece.total)
+        json.key("data")
+        // Sound: bytes have no invalid pattern.
+        json.base64(unsafe piece.frame.span.bytes)
+        end()
+    }
+
     private mutating func members(of snapshot: SnapshotInfo) {
         string("name", snapshot.name)
         string("created", snapshot.created)
