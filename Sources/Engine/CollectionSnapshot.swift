@@ -126,7 +126,10 @@ package struct NodeView {
     package func chunk(_ ordinal: Int) throws(EngineError) -> ChunkView {
         precondition(ordinal >= 0 && ordinal < chunkCount, "a chunk must lie within its document")
         let chunk = Int(row.firstChunk) + ordinal
-        let part = collection.parts[chunk >= state.head.firstChunk ? collection.parts.count - 1 : state.sealedIndex(ofChunk: chunk)]
+        guard let index = chunk >= state.head.firstChunk ? collection.parts.count - 1 : state.sealedIndex(ofChunk: chunk) else {
+            preconditionFailure("a chunk in force lies in a part")
+        }
+        let part = collection.parts[index]
         return ChunkView(part: part, row: try part.row(ofChunk: chunk), ordinal: ordinal)
     }
 }

@@ -23,7 +23,7 @@ package struct DatabaseSizes: Sendable {
 /// - A reader takes a snapshot and is not disturbed afterwards, nor disturbs anyone.
 /// - Maintenance happens on the threads of those who call `maintain`, `checkpoint` or `optimize`.
 package final class Database: Sendable {
-    private let queue: CommitQueue
+    let queue: CommitQueue
     private let published: Published
     private let sizes: DatabaseSizes
     let store: Store
@@ -46,6 +46,7 @@ package final class Database: Sendable {
             nextFileNumber: contents.nextFileNumber, sizes: sizes.log, randomness: randomness,
             willStart: { (number) throws(LogError) in try store.startLogFile(number) },
             apply: { (type, sequence, payload) throws(Corruption) in _ = try writer.apply(type: type, sequence: sequence, payload: payload) })
+        do throws(Corruption) { try writer.checkWhole() } catch { throw .corruption(error) }
         do {
             let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
             let published = Published(DatabaseSnapshot(writer))

@@ -25,7 +25,7 @@ struct CollectionState: Sendable {
         self.catalog = catalog
         self.sealed = sealed
         head = HeadRows(firstChunk: nextChunk, schema: schema)
-        for number in 0..<catalog.documents.count { countChunks(of: number, by: 1) }
+        catalog.documents.forEachLive { _, row in countChunks(of: row, by: 1) }
     }
 
     var documents: DocumentTable {
@@ -53,6 +53,20 @@ struct CollectionState: Sendable {
         headLiveCount = 0
     }
 
+    /// Whether every chunk in force has a place: a document for which not, if there is one. Asked once the log is replayed.
+    func documentWithoutChunks() -> Int? {
+        var found: Int?
+        let (headStart, end) = (head.firstChunk, head.endChunk)
+        documents.forEachLive { number, row in
+            guard row.chunkCount > 0 else { return }
+            let first = Int(row.firstChunk)
+            let last = first + Int(row.chunkCount) - 1
+            let isThere = first >= headStart ? last < end : sealedIndex(ofChunk: first).map { sealed[$0].chunks.contains(last) } ?? false
+            if !isThere { found = found ?? number }
+        }
+        return found
+    }
+
     mutating func install(_ replacement: Replacement) {
         let replaced = sealed.indices.filter { replacement.chunks.contains(sealed[$0].chunks.lowerBound) }
         guard let first = replaced.first, let last = replaced.last else { preconditionFailure("a segment replaces parts that are there") }
@@ -62,11 +76,21 @@ struct CollectionState: Sendable {
     }
 
     /// Counts a document's chunks in (1) or out (-1) of the part that holds them.
+    ///
+    /// During recovery there may be none: the catalog is as old as the last checkpoint, and segments may have been compacted
+    /// since, without the chunks that the log is about to take out of force.
     mutating func countChunks(of number: Int, by sign: Int) {
-        let row = documents.rows[number]
-        guard documents.isLive(number), row.chunkCount > 0 else { return }
+        if documents.isLive(number) { countChunks(of: documents.rows[number], by: sign) }
+    }
+
+    private mutating func countChunks(of row: DocumentRow, by sign: Int) {
+        guard row.chunkCount > 0 else { return }
         let (chunk, change) = (Int(row.firstChunk), sign * Int(row.chunkCount))
-        if chunk >= head.firstChunk { headLiveCount += change } else { sealed[sealedIndex(ofChunk: chunk)].liveCount += change }
+        if chunk >= head.firstChunk {
+            headLiveCount += change
+        } else if let part = sealedIndex(ofChunk: chunk) {
+            sealed[part].liveCount += change
+        }
     }
 
     /// Memory held, in bytes, pages shared with snapshots included.

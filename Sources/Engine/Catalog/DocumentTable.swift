@@ -55,12 +55,23 @@ struct DocumentTable: Sendable {
             throw Corruption(offset: 0, expected: "\(ids.count) nodes, found \(versions.count) versions and \(rows.count) rows")
         }
         (self.ids, self.versions, self.rows, self.texts) = (ids, versions, rows, texts)
-        for number in 0..<count {
-            let row = rows[number]
-            guard Int(row.parentPlusOne) <= count, texts.contains(row.title), texts.contains(row.url), texts.contains(row.mime),
-                row.firstChunk <= Self.chunksMax, versions[number] == 0 || versions[number] == row.lastVersion
-            else { throw Corruption(offset: number, expected: "a row that fits its table") }
-            if isLive(number) { count(row, by: 1) }
+        for page in 0..<rows.pageCount {
+            let (rows, versions) = (rows.page(page), versions.page(page))
+            for place in rows.indices {
+                let (row, version) = (rows[place], versions[place])
+                guard Int(row.parentPlusOne) <= ids.count, texts.contains(row.title), texts.contains(row.url), texts.contains(row.mime),
+                    row.firstChunk <= Self.chunksMax, version == 0 || version == row.lastVersion
+                else { throw Corruption(offset: page * self.rows.pageCapacity + place, expected: "a row that fits its table") }
+                if version != 0 { count(row, by: 1) }
+            }
+        }
+    }
+
+    /// The nodes that are there, by page: reading them one by one would count references for each.
+    func forEachLive(_ body: (_ number: Int, _ row: DocumentRow) -> Void) {
+        for page in 0..<rows.pageCount {
+            let (rows, live) = (rows.page(page), versions.page(page))
+            for place in rows.indices where live[place] != 0 { body(page * self.rows.pageCapacity + place, rows[place]) }
         }
     }
 
