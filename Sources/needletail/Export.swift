@@ -11,40 +11,39 @@ extension Snapshot {
         static let configuration = CommandConfiguration(
             abstract: "Write a snapshot into an archive, which restore makes a database of.",
             discussion: """
-                needletail snapshot export monday --output monday.zst
-                needletail snapshot export tuesday --since monday --output tuesday.zst
+                needletail snapshot export monday monday.zst
+                needletail snapshot export tuesday tuesday.zst --since monday
                 """)
 
         @Argument(help: "The snapshot's name.")
         var name: String
 
+        @Argument(help: "The file to write, which must not exist.")
+        var file: String
+
         @Option(help: "A snapshot whose archive there is already: files that both have are left to it.")
         var since: String?
-
-        @Option(help: "The file to write, which must not exist; NAME.zst by default.")
-        var output: String?
 
         @OptionGroup var connection: ConnectionOptions
 
         func run() async throws {
-            let path = output ?? name + ".zst"
             let client = try await connection.connect()
             // Asked for before there is a file: a name that is wrong leaves none.
             var piece = try await ask(client, offset: 0)
-            let file = try OutputFile(path)
+            let output = try OutputFile(file)
             do {
                 while true {
-                    try file.append(try data(of: piece))
+                    try output.append(try data(of: piece))
                     guard let next = piece["next"]?.int else { break }
                     piece = try await ask(client, offset: next)
                 }
-                try file.finish()
+                try output.finish()
             } catch {
-                try file.remove()
+                try output.remove()
                 throw error
             }
             try await client.close()
-            show(piece, path, file.byteCount)
+            show(piece, output.byteCount)
         }
 
         private func ask(_ client: Client, offset: Int) async throws -> JSONTree {
@@ -62,16 +61,16 @@ extension Snapshot {
             return [UInt8](data)
         }
 
-        private func show(_ last: JSONTree, _ path: String, _ byteCount: Int) {
+        private func show(_ last: JSONTree, _ byteCount: Int) {
             guard connection.json else {
-                print("exported \(name) at sequence \(last.count("seq")) to \(path): \(byteCount.bytesShown), \(last.bytes("total")) uncompressed")
+                print("exported \(name) at sequence \(last.count("seq")) to \(file): \(byteCount.bytesShown), \(last.bytes("total")) uncompressed")
                 return
             }
             var line = JSONWriter()
             line.beginObject()
             line.member("name", name)
             line.member("seq", last["seq"]?.int ?? 0)
-            line.member("path", path)
+            line.member("path", file)
             line.member("bytes", byteCount)
             line.member("total", last["total"]?.int ?? 0)
             line.endObject()

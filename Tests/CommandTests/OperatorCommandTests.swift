@@ -32,14 +32,16 @@ import Wire
         try write(20..<25, to: first)
         #expect(try needletail("snapshot", "create", "wednesday", "--port", port, in: directory).code == 0)
 
-        let whole = try needletail("snapshot", "export", "tuesday", "--port", port, in: directory)
+        let whole = try needletail("snapshot", "export", "tuesday", "tuesday.zst", "--port", port, in: directory)
         #expect(whole.code == 0 && whole.output.hasPrefix("exported tuesday at sequence 2 to tuesday.zst: "), "\(whole.errors)")
         let increment = try needletail(
-            "snapshot", "export", "wednesday", "--since", "tuesday", "--output", "w.zst", "--port", port, "--json", in: directory)
+            "snapshot", "export", "wednesday", "w.zst", "--since", "tuesday", "--port", port, "--json", in: directory)
         #expect(try increment.json()["seq"]?.int == 3, "\(increment.errors)")
-        let again = try needletail("snapshot", "export", "tuesday", "--port", port, in: directory)
+        let again = try needletail("snapshot", "export", "tuesday", "tuesday.zst", "--port", port, in: directory)
         #expect(again.code == 1 && again.errors.contains("tuesday.zst"), "an archive is not overwritten")
-        let unknown = try needletail("snapshot", "export", "friday", "--port", port, in: directory)
+        let verified = try needletail("snapshot", "verify", "monday", "--port", port, in: directory)
+        #expect(verified.code == 0 && verified.output.hasPrefix("monday is sound, at sequence 2: "), "\(verified.errors)")
+        let unknown = try needletail("snapshot", "export", "friday", "friday.zst", "--port", port, in: directory)
         #expect(unknown.code == 1 && unknown.errors.hasPrefix("Error: unknown_snapshot (name): "))
         #expect(!FileManager.default.fileExists(atPath: directory.file("friday.zst")))
 

@@ -31,6 +31,7 @@ package enum Operation: Sendable {
     case createSnapshot(name: String)
     case listSnapshots
     case dropSnapshot(name: String)
+    case verifySnapshot(name: String)
     case exportSnapshot(ExportInput)
     case createCollection(CollectionSchema)
     case listCollections
@@ -57,6 +58,7 @@ package enum OperationName: String, CaseIterable, Sendable {
     case createSnapshot = "snapshot.create"
     case listSnapshots = "snapshot.list"
     case dropSnapshot = "snapshot.drop"
+    case verifySnapshot = "snapshot.verify"
     case exportSnapshot = "snapshot.export"
 }
 
@@ -73,6 +75,7 @@ extension Operation {
         case .createSnapshot: .createSnapshot
         case .listSnapshots: .listSnapshots
         case .dropSnapshot: .dropSnapshot
+        case .verifySnapshot: .verifySnapshot
         case .exportSnapshot: .exportSnapshot
         case .createCollection: .createCollection
         case .listCollections: .listCollections

@@ -64,6 +64,7 @@ package struct RequestDecoder: ~Copyable {
         "snapshot.create": { root throws(WireError) in .createSnapshot(name: try snapshotName(root, "snapshot.create")) },
         "snapshot.list": { root throws(WireError) in try bare(root, "snapshot.list", .listSnapshots) },
         "snapshot.drop": { root throws(WireError) in .dropSnapshot(name: try snapshotName(root, "snapshot.drop")) },
+        "snapshot.verify": { root throws(WireError) in .verifySnapshot(name: try snapshotName(root, "snapshot.verify")) },
         "snapshot.export": { root throws(WireError) in try exportSnapshot(root) },
         "collection.create": { root throws(WireError) in try createCollection(root) },
         "collection.list": { root throws(WireError) in try bare(root, "collection.list", .listCollections) },
