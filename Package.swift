@@ -80,7 +80,7 @@ let package = Package(
         // Executables: a main, its flags, its configuration.
         .executableTarget(name: "needletaild", dependencies: ["Server", arguments], swiftSettings: swiftRules),
         .executableTarget(
-            name: "needletail", dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", "Engine", arguments],
+            name: "needletail", dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", "Engine", "Index", "Storage", "Memory", arguments],
             swiftSettings: swiftRules),
 
         .executableTarget(

@@ -122,6 +122,14 @@ struct RequestHandler: Sendable {
         case .dropSnapshot(let name):
             try engine { () throws(EngineError) in try database.dropSnapshot(name) }
             response.done(request.id, sequence: snapshot.sequence)
+        case .verifySnapshot(let name):
+            response.verified(request.id, name: name, try engine { () throws(EngineError) in
+                try database.verifySnapshot(name, Pace { (_) throws(EngineError) in try deadline.check() })
+            })
+        case .exportSnapshot(let input):
+            response.exported(request.id, input, try engine { () throws(EngineError) in
+                try database.exportSnapshot(name: input.name, since: input.since, offset: input.offset)
+            })
         case .createCollection, .dropCollection, .upsert, .delete, .patch: preconditionFailure("writes go through the log")
         case .flush, .optimize: preconditionFailure("background work has a thread of its own")
         }
@@ -216,7 +224,7 @@ extension Operation {
         case .count(let input): input.filter != nil || input.under != nil
         case .get(let input): input.ids.count > 16
         // These look at every segment, or wait for the disk.
-        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot: true
+        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: true
         default: false
         }
     }

@@ -29,6 +29,11 @@ struct ConnectionOptions: ParsableArguments {
     }
 }
 
+/// Why a command did not do what it was asked to, for the person who asked.
+struct CommandFailure: Error, CustomStringConvertible {
+    var description: String
+}
+
 /// Columns as wide as their widest cell; numbers to the right.
 struct Table {
     private var rows: [[String]]

@@ -42,7 +42,7 @@ struct Jobs: AsyncParsableCommand {
 
 struct Snapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Keep states of the whole database under names.", subcommands: [Create.self, List.self, Drop.self])
+        abstract: "Keep states of the whole database under names.", subcommands: [Create.self, List.self, Drop.self, Verify.self, Export.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Keep what is in force now; instant, whatever its size.")
@@ -88,6 +88,29 @@ struct Snapshot: AsyncParsableCommand {
 
         func run() async throws {
             try await connection.ask("snapshot.drop") { $0.string("name", name) } show: { _ in print("dropped \(name)") }
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Read a snapshot's files again, and say what is damaged.")
+
+        @Argument(help: "The snapshot's name.")
+        var name: String
+
+        @OptionGroup var connection: ConnectionOptions
+
+        func run() async throws {
+            var isSound = true
+            try await connection.ask("snapshot.verify") { $0.string("name", name) } show: { root in
+                let problems = root["problems"]?.array ?? []
+                isSound = problems.isEmpty
+                let read = "\((root["files"]?.int ?? 0).counted("file")), \(root.bytes("bytes"))"
+                print(isSound ? "\(name) is sound, at sequence \(root.count("seq")): \(read)" : "\(name) is DAMAGED: \(problems.count.counted("problem")) in \(read)")
+                for problem in problems {
+                    print("  \(problem["file"]?.string ?? ""), byte \(problem["offset"]?.int ?? 0): expected \(problem["expected"]?.string ?? "")")
+                }
+            }
+            if !isSound { throw ExitCode.failure }
         }
     }
 }

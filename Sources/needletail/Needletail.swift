@@ -7,7 +7,10 @@ struct Needletail: AsyncParsableCommand {
         commandName: "needletail",
         abstract: "A retrieval engine for AI agents: serve a database, load it, ask it.",
         version: Daemon.version,
-        subcommands: [Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self, Flush.self, Optimize.self, Jobs.self, Snapshot.self])
+        subcommands: [
+            Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self, Flush.self, Optimize.self, Jobs.self,
+            Snapshot.self, RestoreArchive.self, Verify.self, Inspect.self,
+        ])
 }
 
 @main

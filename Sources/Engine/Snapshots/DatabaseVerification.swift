@@ -1,6 +1,19 @@
 // Everything that can be known to be wrong with a database, found out by reading all of it.
-import Memory
+package import Memory
 package import Storage
+
+/// What reading a snapshot's files again came to.
+package struct SnapshotCheck: Sendable {
+    /// That the snapshot holds.
+    package var sequence: UInt64
+    package var files: Int
+    package var bytes: Int
+    /// Records of its log.
+    package var records: Int
+    package var problems: [Corruption]
+
+    package var isSound: Bool { problems.isEmpty }
+}
 
 extension Database {
     /// Reads a whole directory again that no process holds, and changes nothing in it: every checksum, every catalog, every record
@@ -22,7 +35,7 @@ extension Database {
     }
 
     /// Reads the files of a snapshot again, while the database is in use: every checksum, and that its log is whole.
-    package func verifySnapshot(_ name: String, _ pace: Pace = .unlimited) throws(EngineError) -> VerificationReport {
+    package func verifySnapshot(_ name: String, _ pace: Pace = .unlimited) throws(EngineError) -> SnapshotCheck {
         let snapshot = try manifestSnapshot(name)
         var verification = Verification(store.disk, databaseID: store.databaseID)
         for file in snapshot.version.columnFiles {
@@ -30,9 +43,10 @@ extension Database {
             try pace.step(bytes: Int(file.reference.byteCount))
         }
         verification.checkLog(of: snapshot)
-        verification.update { $0.sequence = snapshot.sequence }
         try checkIsKept(snapshot)
-        return verification.report
+        let report = verification.report
+        return SnapshotCheck(
+            sequence: snapshot.sequence, files: report.files, bytes: report.bytes, records: report.records, problems: report.problems)
     }
 
     /// The files of a snapshot that was dropped meanwhile are gone, and nothing that was read of them means anything.

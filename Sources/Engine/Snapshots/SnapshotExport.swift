@@ -2,17 +2,26 @@
 import Memory
 package import Storage
 
+/// A piece of a snapshot's archive.
+package struct SnapshotPiece: Equatable, Sendable {
+    /// That the snapshot holds.
+    package var sequence: UInt64
+    /// One zstd frame: those of all pieces one behind the other are a `.zst` file.
+    package var frame: [UInt8]
+    /// Where the next piece begins; nil behind the last.
+    package var next: Int?
+    /// Bytes of the whole archive, uncompressed, which is what offsets count.
+    package var total: Int
+}
+
 extension Database {
     /// How much of an archive goes into one piece, uncompressed.
     private static let exportBytes = 4 << 20
 
-    /// A piece of a snapshot's archive: one zstd frame, where the next piece begins (nil behind the last), and the length of the whole,
-    /// uncompressed. Nothing is kept between two calls; the frames one behind the other are a `.zst` file.
+    /// The piece of a snapshot's archive that begins at `offset`. Nothing is kept between two calls.
     ///
     /// - Parameter since: A snapshot whose archive the caller has: files that it shares are left out.
-    package func exportSnapshot(
-        name: String, since earlier: String?, offset: Int
-    ) throws(EngineError) -> (frame: [UInt8], next: Int?, total: Int) {
+    package func exportSnapshot(name: String, since earlier: String?, offset: Int) throws(EngineError) -> SnapshotPiece {
         let snapshot = try manifestSnapshot(name)
         let base: ManifestSnapshot?
         do throws(EngineError) {
@@ -28,7 +37,8 @@ extension Database {
             try checkIsKept(snapshot)
             throw EngineError(exporting: error)
         }
-        return (frame, next < archive.byteCount ? next : nil, archive.byteCount)
+        return SnapshotPiece(
+            sequence: snapshot.sequence, frame: frame, next: next < archive.byteCount ? next : nil, total: archive.byteCount)
     }
 
     /// Makes `target`, which is not there or an empty directory, the database that `archive` is of, and verifies it before it gets

@@ -84,12 +84,18 @@ package struct JSONWriter: Sendable {
 
     /// A vector as base64 of little-endian float32: 5.3 bytes a number where decimals take about 11, and no rounding.
     package mutating func vector(_ floats: [Float]) {
+        // Sound: a float is its four bytes; the formats are little-endian, as every machine this runs on is.
+        base64(unsafe floats.span.bytes)
+    }
+
+    /// Bytes as base64 (RFC 4648, padded).
+    package mutating func base64(_ bytes: RawSpan) {
         comma()
         output.write(UInt8(ascii: "\""))
-        var text = [UInt8](repeating: 0, count: Kernels.base64Count(ofBytes: floats.count * 4))
+        var text = [UInt8](repeating: 0, count: Kernels.base64Count(ofBytes: bytes.byteCount))
         var target = text.mutableSpan
-        // Sound: a float is its four bytes; the formats are little-endian, as every machine this runs on is.
-        Kernels.best.encodeBase64(unsafe floats.span.bytes, into: &target)
+        Kernels.best.encodeBase64(bytes, into: &target)
+        // Sound: bytes have no invalid pattern.
         output.write(unsafe text.span.bytes)
         output.write(UInt8(ascii: "\""))
     }
@@ -101,7 +107,7 @@ package struct JSONWriter: Sendable {
     }
 
     /// The bytes written, ending the writer.
-    consuming func finish() -> [UInt8] { output.finish() }
+    package consuming func finish() -> [UInt8] { output.finish() }
 
     private mutating func comma() {
         if needsComma { output.write(UInt8(ascii: ",")) }

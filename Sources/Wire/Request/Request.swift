@@ -31,6 +31,8 @@ package enum Operation: Sendable {
     case createSnapshot(name: String)
     case listSnapshots
     case dropSnapshot(name: String)
+    case verifySnapshot(name: String)
+    case exportSnapshot(ExportInput)
     case createCollection(CollectionSchema)
     case listCollections
     case describeCollection(name: String)
@@ -56,6 +58,8 @@ package enum OperationName: String, CaseIterable, Sendable {
     case createSnapshot = "snapshot.create"
     case listSnapshots = "snapshot.list"
     case dropSnapshot = "snapshot.drop"
+    case verifySnapshot = "snapshot.verify"
+    case exportSnapshot = "snapshot.export"
 }
 
 extension Operation {
@@ -71,6 +75,8 @@ extension Operation {
         case .createSnapshot: .createSnapshot
         case .listSnapshots: .listSnapshots
         case .dropSnapshot: .dropSnapshot
+        case .verifySnapshot: .verifySnapshot
+        case .exportSnapshot: .exportSnapshot
         case .createCollection: .createCollection
         case .listCollections: .listCollections
         case .describeCollection: .describeCollection
@@ -84,6 +90,12 @@ extension Operation {
         case .count: .count
         }
     }
+}
+
+package struct ExportInput: Sendable {
+    package var name = ""
+    package var since: String?
+    package var offset = 0
 }
 
 package struct GetInput: Sendable {

@@ -64,6 +64,8 @@ package struct RequestDecoder: ~Copyable {
         "snapshot.create": { root throws(WireError) in .createSnapshot(name: try snapshotName(root, "snapshot.create")) },
         "snapshot.list": { root throws(WireError) in try bare(root, "snapshot.list", .listSnapshots) },
         "snapshot.drop": { root throws(WireError) in .dropSnapshot(name: try snapshotName(root, "snapshot.drop")) },
+        "snapshot.verify": { root throws(WireError) in .verifySnapshot(name: try snapshotName(root, "snapshot.verify")) },
+        "snapshot.export": { root throws(WireError) in try exportSnapshot(root) },
         "collection.create": { root throws(WireError) in try createCollection(root) },
         "collection.list": { root throws(WireError) in try bare(root, "collection.list", .listCollections) },
         "collection.describe": { root throws(WireError) in .describeCollection(name: try collectionName(root, "collection.describe")) },
@@ -134,6 +136,21 @@ package struct RequestDecoder: ~Copyable {
         }
         try present(name, "name", op)
         return name
+    }
+
+    private static func exportSnapshot(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var input = ExportInput()
+        try members(root, "snapshot.export") { (key, value) throws(WireError) in
+            switch key {
+            case "name": input.name = try value.decodeString(key)
+            case "since": input.since = try value.decodeString(key)
+            case "offset": input.offset = try value.decodeInt(key, in: 0...Int.max)
+            default: return false
+            }
+            return true
+        }
+        try present(input.name, "name", "snapshot.export")
+        return .exportSnapshot(input)
     }
 
     private static func optimize(_ root: borrowing JSONValue) throws(WireError) -> Operation {

@@ -116,6 +116,38 @@ extension ResponseWriter {
         end()
     }
 
+    package mutating func verified(_ id: RequestID, name: String, _ check: SnapshotCheck) {
+        begin(id, sequence: check.sequence)
+        string("name", name)
+        int("files", check.files)
+        int("bytes", check.bytes)
+        int("records", check.records)
+        json.key("problems")
+        json.beginArray()
+        for problem in check.problems {
+            json.beginObject()
+            string("file", problem.file)
+            int("offset", problem.offset)
+            string("expected", problem.expected)
+            json.endObject()
+        }
+        json.endArray()
+        end()
+    }
+
+    package mutating func exported(_ id: RequestID, _ input: ExportInput, _ piece: SnapshotPiece) {
+        begin(id, sequence: piece.sequence)
+        string("name", input.name)
+        int("offset", input.offset)
+        json.key("next")
+        if let next = piece.next { json.int(next) } else { json.null() }
+        int("total", piece.total)
+        json.key("data")
+        // Sound: bytes have no invalid pattern.
+        json.base64(unsafe piece.frame.span.bytes)
+        end()
+    }
+
     private mutating func members(of snapshot: SnapshotInfo) {
         string("name", snapshot.name)
         string("created", snapshot.created)
