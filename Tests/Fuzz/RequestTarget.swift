@@ -41,6 +41,7 @@ enum RequestScript {
         #"{"id":11,"op":"delete","collection":"kb","ids":["b"]}"#,
         #"{"id":12,"op":"upsert","collection":"kb","records":[{"id":"b","vector":[1,0,0,0],"fields":{"tags":"z","year":-1}}]}"#,
         #"{"id":13,"op":"delete","collection":"kb","under":"f","filter":{"team":"cs"}}"#,
+        #"{"id":16,"op":"patch","collection":"kb","ids":["d","b"],"title":"U","url":null,"time":"2026-10-01","parent":"f","set":{"tags":["z"]},"unset":["year"]}"#,
         #"{"op":"server.info","id":"x","min_seq":3,"deadline_ms":100}"#,
         #"{"id":14,"op":"collection.create","name":"other","dim":4,"metric":"dot"}"#,
         #"{"id":15,"op":"collection.drop","name":"other"}"#,
@@ -52,7 +53,11 @@ enum RequestScript {
     static func text(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
 
     static func database(_ disk: FaultyDisk) throws(LogError) -> Database {
-        try Database(disk: disk, logFileSizes: LogFileSizes(target: 1 << 20, zeroedStep: 256), randomness: { 7 })
+        var small = DatabaseSizes()
+        small.log = LogFileSizes(target: 1 << 20, zeroedStep: 256)
+        small.manifest = ManifestFileSizes(editBytesMax: 4096, zeroedStep: 64)
+        small.reserveBytes = 256
+        return try Database(disk: disk, sizes: small, randomness: { 7 })
     }
 
     /// The log records that requests make.
@@ -61,9 +66,11 @@ enum RequestScript {
         var records: [LogEntry] = []
         do throws(LogError) {
             run(lines.map { Array($0.utf8) }, on: try database(disk))
-            _ = try Log(disk: disk.afterRestart(), randomness: { 7 }) { (type, _, payload) throws(Corruption) in
-                records.append(LogEntry(type: type, payload: Array(copying: payload)))
-            }
+            guard let contents = try Manifest.load(disk) else { violated("a database has a manifest") }
+            _ = try Log(
+                disk: disk.afterRestart(), files: contents.logFiles, after: 0, databaseID: contents.databaseID, randomness: { 7 },
+                willStart: { (_) throws(LogError) in }
+            ) { (type, _, payload) throws(Corruption) in records.append(LogEntry(type: type, payload: Array(copying: payload))) }
         } catch { violated("a database on a disk that works opens: \(error)") }
         return records
     }
@@ -95,6 +102,7 @@ enum RequestScript {
         case .dropCollection(let name): response.done(id, sequence: try write(.dropCollection(name: name), database).sequence)
         case .upsert(let input): response.upserted(id, try write(.upsert(input), database))
         case .delete(let input): response.deleted(id, try write(.delete(input), database))
+        case .patch(let input): response.patched(id, try write(.patch(input), database))
         case .hello: response.hello(id, version: "")
         case .ping, .serverInfo: response.pong(id)
         case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot) }

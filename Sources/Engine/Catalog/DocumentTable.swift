@@ -58,11 +58,45 @@ struct DocumentTable: Sendable {
         for number in 0..<count {
             let row = rows[number]
             guard Int(row.parentPlusOne) <= count, texts.contains(row.title), texts.contains(row.url), texts.contains(row.mime),
-                row.firstChunk <= Self.chunksMax, versions[number] == 0 || versions[number] == row.lastVersion
+                row.firstChunk <= Self.chunksMax, versions[number] == 0 || versions[number] == row.lastVersion,
+                row.lastVersion <= Self.foundVersionMax, ids.bytes(UInt32(number)).isValidUTF8
             else { throw Corruption(offset: number, expected: "a row that fits its table") }
             if isLive(number) { count(row, by: 1) }
         }
+        try checkChildren()
+        try checkPaths()
     }
+
+    /// Each node that is there lies under one that is there, or at the root, and nodes know how many lie under them.
+    private func checkChildren() throws(Corruption) {
+        var children = [UInt32](repeating: 0, count: count)
+        for number in 0..<count where isLive(number) {
+            guard let parent = rows[number].parent else { continue }
+            guard isLive(parent) else { throw Corruption(offset: number, expected: "a node under one that is there") }
+            children[parent] += 1
+        }
+        for number in 0..<count where rows[number].childCount != children[number] {
+            throw Corruption(offset: number, expected: "\(children[number]) nodes under this one, found \(rows[number].childCount)")
+        }
+    }
+
+    /// Every path ends at the root: who walks up one comes to an end. O(nodes), each path walked once.
+    private func checkPaths() throws(Corruption) {
+        var leadsToRoot = Bitmap(count: count)
+        for start in 0..<count where isLive(start) {
+            var path: [Int] = []
+            var place: Int? = start
+            while let node = place, !leadsToRoot[node] {
+                guard path.count < count else { throw Corruption(offset: start, expected: "a path that ends at the root") }
+                path.append(node)
+                place = rows[node].parent
+            }
+            for node in path { leadsToRoot[node] = true }
+        }
+    }
+
+    /// Versions that are found have others after them.
+    private static let foundVersionMax = UInt32.max - 1 << 16
 
     /// Chunk numbers stay below this, which a million new chunks a second reach in 35,000 years.
     static let chunksMax: UInt64 = 1 << 60

@@ -95,7 +95,7 @@ final class Maintenance: Sendable {
         guard writer.rowCount > 0 else { return nil }
         let record = try writer.write(to: try output(.segment, pace))
         // Mapped before the manifest names it: were it not to be read, nothing would have changed.
-        let segment = Segment(record, schema: state.schema, disk: store.disk, databaseID: store.databaseID)
+        let segment = Segment(record, schema: state.schema, documentCount: state.documents.count, disk: store.disk, databaseID: store.databaseID)
         if let corruption = segment.corruption { throw EngineError(.diskFailed, "a segment just written cannot be read (\(corruption))") }
         return segment
     }
