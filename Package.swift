@@ -13,6 +13,7 @@ let swiftRules: [SwiftSetting] = [
 ]
 
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -61,7 +62,7 @@ let package = Package(
         // Sockets, sessions, workers: where requests meet the database.
         .target(
             name: "Server",
-            dependencies: ["Wire", "Engine", "Storage", "Memory", nio, nioPosix, logging, lifecycle, signals, arguments],
+            dependencies: ["Wire", "Engine", "Storage", "Memory", nio, nioPosix, nioLocks, logging, lifecycle, signals, arguments],
             swiftSettings: swiftRules),
 
         // A connection to a daemon.

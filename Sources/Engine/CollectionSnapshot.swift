@@ -55,6 +55,9 @@ package final class CollectionSnapshot: Sendable {
         return Damage(segments: damaged.count, chunks: damaged.reduce(0) { $0 + $1.liveCount }, first: first)
     }
 
+    /// What is wrong with each of them.
+    package var corruptions: [Corruption] { parts.compactMap { $0.segment?.corruption } }
+
     /// How many documents match, and how many chunks they have.
     package func count(filter: Filter?, under: [String]?) throws(EngineError) -> (documents: Int, chunks: Int) {
         guard let documents = try documents(filter: filter, under: under) else { return (documentCount, chunkCount) }
@@ -123,7 +126,10 @@ package struct NodeView {
     package func chunk(_ ordinal: Int) throws(EngineError) -> ChunkView {
         precondition(ordinal >= 0 && ordinal < chunkCount, "a chunk must lie within its document")
         let chunk = Int(row.firstChunk) + ordinal
-        let part = collection.parts[chunk >= state.head.firstChunk ? collection.parts.count - 1 : state.sealedIndex(ofChunk: chunk)]
+        guard let index = chunk >= state.head.firstChunk ? collection.parts.count - 1 : state.sealedIndex(ofChunk: chunk) else {
+            preconditionFailure("a chunk in force lies in a part")
+        }
+        let part = collection.parts[index]
         return ChunkView(part: part, row: try part.row(ofChunk: chunk), ordinal: ordinal)
     }
 }

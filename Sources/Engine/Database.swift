@@ -23,7 +23,7 @@ package struct DatabaseSizes: Sendable {
 /// - A reader takes a snapshot and is not disturbed afterwards, nor disturbs anyone.
 /// - Maintenance happens on the threads of those who call `maintain`, `checkpoint` or `optimize`.
 package final class Database: Sendable {
-    private let queue: CommitQueue
+    let queue: CommitQueue
     private let published: Published
     private let sizes: DatabaseSizes
     let store: Store
@@ -46,6 +46,7 @@ package final class Database: Sendable {
             nextFileNumber: contents.nextFileNumber, sizes: sizes.log, randomness: randomness,
             willStart: { (number) throws(LogError) in try store.startLogFile(number) },
             apply: { (type, sequence, payload) throws(Corruption) in _ = try writer.apply(type: type, sequence: sequence, payload: payload) })
+        do throws(Corruption) { try writer.checkWhole() } catch { throw .corruption(error) }
         do {
             let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
             let published = Published(DatabaseSnapshot(writer))
@@ -57,8 +58,8 @@ package final class Database: Sendable {
         self.sizes = sizes
         self.store = store
         maintenance = Maintenance(store: store, queue: queue, persisted: stored.catalogs)
-        // What a crash left of work that was under way. On a disk that does not let them go they do no harm.
-        do { try store.sweep() } catch { maintenance.note(error) }
+        // What a crash left of work that was under way.
+        maintenance.sweepWhenIdle()
     }
 
     /// What is in force now.
@@ -98,8 +99,21 @@ package final class Database: Sendable {
 
     // MARK: Maintenance
 
-    /// One piece of background work, the most pressing; false where there is none to do.
+    /// One piece of background work, the most pressing; false where there is none to do. What went wrong is also told by
+    /// `statistics`, until a later piece has gone well.
     package func maintain(_ pace: Pace = .unlimited) throws(EngineError) -> Bool {
+        do {
+            let hasWorked = try maintainOnce(pace)
+            maintenance.note(nil)
+            return hasWorked
+        } catch {
+            maintenance.note(error)
+            throw error
+        }
+    }
+
+    private func maintainOnce(_ pace: Pace) throws(EngineError) -> Bool {
+        try maintenance.sweepIfDue()
         if isCheckpointDue {
             try checkpoint(pace)
             return true
@@ -109,6 +123,12 @@ package final class Database: Sendable {
 
     package var isCheckpointDue: Bool { queue.backlogBytes >= sizes.checkpointBytes }
 
+    /// Whether the log has grown so long that writers will soon have to wait: no time for background work to take any.
+    package var isBacklogPressing: Bool { queue.backlogBytes >= (sizes.checkpointBytes + sizes.backlogBytesMax) / 2 }
+
+    /// Everything up to here is in files: what comes after it is in the log alone.
+    package var coveredSequence: UInt64 { store.contents.version.coveredSequence }
+
     /// Brings all that is in force into files, so that the next open has no log to replay.
     package func checkpoint(_ pace: Pace = .unlimited) throws(EngineError) { try maintenance.checkpoint(pace) }
 
@@ -117,8 +137,18 @@ package final class Database: Sendable {
         if let collection { _ = try snapshot().collection(collection) }
         try checkpoint(pace)
         let states = { self.published.current().states.filter { collection == nil || $0.schema.name.isExactly(collection ?? "") } }
-        while try maintenance.compact(states, by: CompactionPlan.optimal, pace) { try deadline.check() }
+        while try maintenance.compact(states, by: CompactionPlan.optimal, pace) {
+            try deadline.check()
+            // Others go on writing meanwhile: they are not to wait for the end of all of it.
+            if isCheckpointDue { try checkpoint(pace) }
+        }
     }
+
+    /// The background work under way, and how many pieces of it have ended since the database was opened, well or not.
+    package var jobs: (underWay: Job?, finished: Int) { (maintenance.progress.job, maintenance.progress.finished) }
+
+    /// What it holds and how it is doing. O(segments); waits for no writer.
+    package var statistics: DatabaseStatistics { DatabaseStatistics(snapshot(), store.contents, queue, maintenance) }
 
     /// Writers come before maintenance until the log has grown too long: then they do it themselves, or wait for who does.
     private func relieveBacklog() {
@@ -153,12 +183,13 @@ package final class Database: Sendable {
     /// Oldest first.
     package var snapshots: [SnapshotInfo] { store.contents.snapshots.map(SnapshotInfo.init) }
 
+    /// Durable when this returns. Its files go at once, or when the work under way has ended.
     package func dropSnapshot(_ name: String) throws(EngineError) {
         try store.edit { (contents) throws(EngineError) in
             guard contents.snapshots.contains(where: { $0.name == name }) else { throw EngineError.unknownSnapshot(name) }
             return .dropSnapshot(name: name)
         }
-        try maintenance.sweep()
+        maintenance.sweepWhenIdle()
     }
 
     package func manifestSnapshot(_ name: String) throws(EngineError) -> ManifestSnapshot {
@@ -237,6 +268,9 @@ package final class DatabaseSnapshot: Sendable {
         guard let collection = collections[name], collection.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
         return collection
     }
+
+    /// By name.
+    package var allCollections: [CollectionSnapshot] { collectionNames.compactMap { collections[$0] } }
 
     /// Names, sorted.
     package var collectionNames: [String] { collections.keys.sorted() }

@@ -18,6 +18,8 @@ package struct DaemonConfiguration: Sendable {
     package var workers: Int
     /// How long a connection may leave a line unfinished, or its answers unread, before it is closed.
     package var patienceSeconds = 10
+    /// MiB of log after which it is brought into files.
+    package var checkpointMebibytes = 40.0
 
     package init(dataPath: String, workers: Int) {
         self.dataPath = dataPath
@@ -51,8 +53,13 @@ package struct Daemon: Service {
         raiseFileLimit()
         let database = try open()
         let workers = Workers(count: configuration.workers)
+        let damage = DamageLog(logger: logger)
+        damage.report(database.snapshot())
+        let meter = ForegroundMeter()
+        let maintenance = MaintenanceThread(database: database, meter: meter, damage: damage, logger: logger)
         let handler = RequestHandler(
-            database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers)
+            database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers, maintenance: maintenance,
+            damage: damage, meter: meter)
         let listener = try await listen(handler, workers)
         logger.notice("ready", metadata: ["address": "\(listener.host):\(listener.port)", "seq": "\(database.snapshot().sequence)"])
         onReady(listener.port)
@@ -60,6 +67,9 @@ package struct Daemon: Service {
             // Cancelled instead of asked: the same end.
         }
         logger.notice("stopping")
+        // First, as requests may be waiting for it. No last checkpoint: the next start replays seconds of log at most, and
+        // whoever stops a daemon waits for it.
+        try await maintenance.stop()
         try await listener.drain()
         try await workers.stop()
         try await listener.stop()
@@ -98,12 +108,20 @@ package struct Daemon: Service {
         return host == "localhost" || host == "::1" || parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
+    /// Writers wait for a checkpoint once the log is three times as long as makes one due.
+    private var sizes: DatabaseSizes {
+        var sizes = DatabaseSizes()
+        sizes.checkpointBytes = Int(configuration.checkpointMebibytes * 0x1p20)
+        sizes.backlogBytesMax = 3 * sizes.checkpointBytes + 8 << 20
+        return sizes
+    }
+
     private func open() throws -> Database {
         let start = ContinuousClock.now
         do {
             let disk: FileSystemDisk
             do { disk = try FileSystemDisk(path: configuration.dataPath) } catch { throw LogError.disk(error) }
-            let database = try Database(disk: disk, randomness: { UInt64.random(in: .min ... .max) })
+            let database = try Database(disk: disk, sizes: sizes, randomness: { UInt64.random(in: .min ... .max) })
             let took = ContinuousClock.now - start
             logger.notice("opened", metadata: ["data": "\(configuration.dataPath)", "seq": "\(database.snapshot().sequence)", "took": "\(took)"])
             return database

@@ -27,6 +27,9 @@ package struct DaemonOptions: ParsableArguments {
     @Option(help: "Seconds that a connection may leave a line unfinished, or its answers unread.")
     var patience = 10
 
+    @Option(help: "MiB of log after which it is brought into files; a start replays about so much.")
+    var checkpointMib = 40.0
+
     @Flag(help: "Log warnings and errors only.")
     var quiet = false
 
@@ -35,6 +38,9 @@ package struct DaemonOptions: ParsableArguments {
     package func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
         if let workers, !(1...1024).contains(workers) { throw ValidationError("--workers must be 1 to 1024") }
+        guard (0.001...ServerLimits.checkpointMebibytesMax).contains(checkpointMib) else {
+            throw ValidationError("--checkpoint-mib must be 0.001 to \(ServerLimits.checkpointMebibytesMax)")
+        }
         guard (1...ServerLimits.patienceSecondsMax).contains(patience) else {
             throw ValidationError("--patience must be 1 to \(ServerLimits.patienceSecondsMax)")
         }
@@ -50,6 +56,7 @@ package struct DaemonOptions: ParsableArguments {
         configuration.host = host
         configuration.port = port
         configuration.patienceSeconds = patience
+        configuration.checkpointMebibytes = checkpointMib
         let host = host
         let daemon = Daemon(configuration, logger: logger) { port in
             print("listening on \(host):\(port)")

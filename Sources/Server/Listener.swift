@@ -19,7 +19,7 @@ final class Listener: Sendable {
     init(host: String, port: Int, patienceSeconds: Int, handler: RequestHandler, workers: Workers, logger: Logger) async throws {
         // One loop moves several GB/s; the processors are the workers'.
         loops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        sessions = Sessions()
+        sessions = Sessions(statistics: handler.statistics)
         let sessions = sessions
         channel = try await ServerBootstrap(group: loops)
             .serverChannelOption(.backlog, value: 1024)
@@ -58,6 +58,9 @@ final class Listener: Sendable {
 /// The open connections.
 private final class Sessions: Sendable {
     private let open = Mutex<[ObjectIdentifier: Session]>([:])
+    private let statistics: RequestStatistics
+
+    init(statistics: RequestStatistics) { self.statistics = statistics }
 
     var isEmpty: Bool { open.withLock { $0.isEmpty } }
 
@@ -69,7 +72,13 @@ private final class Sessions: Sendable {
             open[key] = session
             return true
         }
-        if isAdded { channel.closeFuture.whenComplete { _ in self.open.withLock { $0[key] = nil } } }
+        if isAdded {
+            statistics.connectionOpened()
+            channel.closeFuture.whenComplete { _ in
+                self.statistics.connectionClosed()
+                self.open.withLock { $0[key] = nil }
+            }
+        }
         return isAdded
     }
 

@@ -3,19 +3,28 @@ import Engine
 import Memory
 import Wire
 
-/// Serves requests against one database. Any thread; it holds nothing that changes.
+/// Serves requests against one database. Any thread; all that changes in it counts and measures.
 struct RequestHandler: Sendable {
     let database: Database
     let version: String
     let dataPath: String
     let workers: Int
+    let maintenance: MaintenanceThread
+    let damage: DamageLog
+    let meter: ForegroundMeter
+    let statistics = RequestStatistics()
     private let started = ContinuousClock.now
 
-    init(database: Database, version: String, dataPath: String, workers: Int) {
+    init(
+        database: Database, version: String, dataPath: String, workers: Int, maintenance: MaintenanceThread, damage: DamageLog, meter: ForegroundMeter
+    ) {
         self.database = database
         self.version = version
         self.dataPath = dataPath
         self.workers = workers
+        self.maintenance = maintenance
+        self.damage = damage
+        self.meter = meter
     }
 
     /// Whether the request asks for a sequence that is not in force yet.
@@ -26,12 +35,34 @@ struct RequestHandler: Sendable {
     /// Whether the answer takes so little work that handing it to another thread would cost more.
     func isLight(_ request: Request) -> Bool {
         guard case .search(let search) = request.operation else { return !request.operation.isLarge }
-        let rows: Int
-        do { rows = try database.snapshot().collection(search.collection).chunkCount } catch {
+        return work(of: search) <= ServerLimits.lightWork
+    }
+
+    /// Rows times numbers to compare them with.
+    private func work(of search: SearchRequest) -> Int {
+        do { return try database.snapshot().collection(search.collection).chunkCount * search.input.floats.count } catch {
             // There is no such collection, which is quickly said.
-            return true
+            return 0
         }
-        return rows * search.input.floats.count <= ServerLimits.lightWork
+    }
+
+    /// How to tell by a request's time whether background work is in its way; nil where it tells nothing.
+    func weight(of request: Request, lineBytes: Int) -> RequestWeight? {
+        switch request.operation {
+        case .search(let search): RequestWeight(.search, work: work(of: search))
+        case .get, .read, .count: RequestWeight(.read, work: lineBytes)
+        case .upsert, .delete, .patch: RequestWeight(.write, work: lineBytes)
+        default: nil
+        }
+    }
+
+    /// What the thread for background work is to do; nil where the request is not about that.
+    func order(of request: Request) -> MaintenanceThread.Order? {
+        switch request.operation {
+        case .flush: .checkpoint
+        case .optimize(let collection): .optimize(collection: collection)
+        default: nil
+        }
     }
 
     // MARK: Reads
@@ -39,15 +70,30 @@ struct RequestHandler: Sendable {
     func answer(_ request: Request, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
         do throws(WireError) {
             try serve(request, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
-        } catch { response.failure(request.id, error) }
+        } catch {
+            if error.code == EngineError.Code.dataDamaged.rawValue { damage.report(database.snapshot()) }
+            response.failure(request.id, error)
+        }
     }
 
-    private func serve(_ request: Request, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
-        let snapshot = database.snapshot()
+    /// Why a request is not to be begun: it asks for a sequence that has not come, or too late.
+    func refusal(of request: Request, deadline: ContinuousClock.Instant?) -> WireError? {
+        do throws(WireError) {
+            try check(request, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
+            return nil
+        } catch { return error }
+    }
+
+    private func check(_ request: Request, _ snapshot: DatabaseSnapshot, _ deadline: Deadline) throws(WireError) {
         if let wanted = request.minSequence, wanted > snapshot.sequence {
             throw WireError(EngineError(.behind, "sequence \(wanted) has not been reached; \(snapshot.sequence) has", field: "min_seq"))
         }
         do throws(EngineError) { try deadline.check() } catch { throw WireError(error) }
+    }
+
+    private func serve(_ request: Request, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
+        let snapshot = database.snapshot()
+        try check(request, snapshot, deadline)
         switch request.operation {
         case .ping: response.pong(request.id)
         case .hello: response.hello(request.id, version: version)
@@ -64,7 +110,20 @@ struct RequestHandler: Sendable {
         case .read(let input):
             try response.document(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot), input)
         case .search(let search): try self.search(search, request.id, snapshot, deadline, &response)
+        case .serverStats: response.serverStats(request.id, serverStatistics)
+        case .jobs:
+            let jobs = database.jobs
+            response.jobs(request.id, underWay: jobs.underWay, finished: jobs.finished)
+        case .createSnapshot(let name):
+            response.snapshot(request.id, try engine { () throws(EngineError) in
+                try database.createSnapshot(name, nowMilliseconds: WallClock.nowMilliseconds)
+            })
+        case .listSnapshots: response.snapshots(request.id, sequence: snapshot.sequence, database.snapshots)
+        case .dropSnapshot(let name):
+            try engine { () throws(EngineError) in try database.dropSnapshot(name) }
+            response.done(request.id, sequence: snapshot.sequence)
         case .createCollection, .dropCollection, .upsert, .delete, .patch: preconditionFailure("writes go through the log")
+        case .flush, .optimize: preconditionFailure("background work has a thread of its own")
         }
     }
 
@@ -74,6 +133,7 @@ struct RequestHandler: Sendable {
         let start = ContinuousClock.now
         let collection = try collection(search.collection, snapshot)
         let result = try engine { () throws(EngineError) in try collection.search(search.input, deadline: deadline) }
+        if result.damage != nil { damage.report(collection) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
     }
@@ -86,16 +146,39 @@ struct RequestHandler: Sendable {
         do { return try body() } catch { throw WireError(error) }
     }
 
+    private var uptimeSeconds: Int { Int((ContinuousClock.now - started) / .seconds(1)) }
+
     private func info(_ snapshot: DatabaseSnapshot) -> ServerInfo {
         ServerInfo(
             version: version, sequence: snapshot.sequence, collections: snapshot.collectionNames.count,
-            uptimeSeconds: Int((ContinuousClock.now - started) / .seconds(1)), dataPath: dataPath, workers: workers)
+            uptimeSeconds: uptimeSeconds, dataPath: dataPath, workers: workers)
+    }
+
+    private var serverStatistics: ServerStatistics {
+        ServerStatistics(
+            uptimeSeconds: uptimeSeconds, connections: statistics.connections, operations: statistics.operations, database: database.statistics)
+    }
+
+    // MARK: Background work
+
+    /// With the sequence that files cover, or what kept them from it.
+    func answer(_ request: Request, with result: Result<UInt64, EngineError>, into response: inout ResponseWriter) {
+        switch result {
+        case .success(let covered): response.done(request.id, sequence: covered)
+        case .failure(let error): response.failure(request.id, WireError(error))
+        }
+    }
+
+    /// Counts an answer that has been given.
+    func answered(_ operation: OperationName?, _ weight: RequestWeight?, took: Duration) {
+        if let operation { statistics.answered(operation, took: took) }
+        if let weight { meter.end(weight, took: took) }
     }
 
     // MARK: Writes
 
     /// Why a write is not to be begun, where its deadline has passed already.
-    func refusal(of request: Request, deadline: ContinuousClock.Instant?) -> WireError? {
+    func refusal(ofWriteBy deadline: ContinuousClock.Instant?) -> WireError? {
         guard let deadline else { return nil }
         do throws(EngineError) { try Deadline(at: deadline).check() } catch { return WireError(error) }
         return nil
@@ -121,7 +204,9 @@ extension Operation {
         case .upsert(let input): .upsert(input)
         case .delete(let input): .delete(input)
         case .patch(let input): .patch(input)
-        case .hello, .ping, .serverInfo, .listCollections, .describeCollection, .get, .read, .search, .count: nil
+        case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .listCollections,
+            .describeCollection, .get, .read, .search, .count:
+            nil
         }
     }
 
@@ -130,6 +215,8 @@ extension Operation {
         switch self {
         case .count(let input): input.filter != nil || input.under != nil
         case .get(let input): input.ids.count > 16
+        // These look at every segment, or wait for the disk.
+        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot: true
         default: false
         }
     }

@@ -8,6 +8,8 @@ enum ServerLimits {
     static let patienceSecondsMax = 3600
     /// Answers wait to be read up to this many bytes; beyond it the connection's next requests wait too.
     static let unreadBytesMax = 8 << 20
+    /// More log than this is not let grow before it is brought into files.
+    static let checkpointMebibytesMax = 4096.0
     static let connectionsMax = 4096
     /// Lines one connection may have handled before others have their turn.
     static let linesPerTurn = 64

@@ -21,6 +21,16 @@ final class Session: Sendable {
         var arrived: ContinuousClock.Instant
     }
 
+    /// What must be known of a line until it has been answered.
+    private struct Ticket: Sendable {
+        let byteCount: Int
+        let arrived: ContinuousClock.Instant
+        /// nil where the line was no request.
+        var operation: OperationName?
+        /// nil where its time is not measured.
+        var weight: RequestWeight?
+    }
+
     private struct State {
         var lines: [Line] = []
         var firstLine = 0
@@ -156,69 +166,101 @@ final class Session: Sendable {
     }
 
     private func handle(_ line: Line, _ worker: Worker) -> Next {
-        let size = line.bytes.readableBytes
+        var ticket = Ticket(byteCount: line.bytes.readableBytes, arrived: line.arrived)
         let request: Request
         do {
             request = try worker.decoder.decode(line.bytes.readableBytesSpan)
         } catch {
             worker.response.failure(error.id, error.error)
-            send(worker, freeing: size)
+            send(worker, ticket)
             return .proceed
         }
+        ticket.operation = request.operation.name
+        ticket.weight = handler.weight(of: request, lineBytes: ticket.byteCount)
+        if ticket.weight != nil { handler.meter.begin() }
         let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
-        guard let write = request.operation.write else { return answer(request, arrived: line.arrived, deadline: deadline, size, worker) }
+        guard let write = request.operation.write else { return answer(request, deadline: deadline, ticket, worker) }
         // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
-        if let refusal = handler.refusal(of: request, deadline: deadline) {
+        if let refusal = handler.refusal(ofWriteBy: deadline) {
             worker.response.failure(request.id, refusal)
-            send(worker, freeing: size)
+            send(worker, ticket)
             return .proceed
         }
-        return store(write, request, size, worker)
+        return store(write, request, ticket, worker)
     }
 
-    private func answer(
-        _ request: Request, arrived: ContinuousClock.Instant, deadline: ContinuousClock.Instant?, _ size: Int, _ worker: Worker
-    ) -> Next {
+    private func answer(_ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) -> Next {
         let isLight = handler.isLight(request)
         if !isLight {
             flushSoon()
             passTurn()
         }
-        read(request, deadline: deadline, waitingSince: arrived, size, worker)
+        read(request, deadline: deadline, ticket, worker)
         if isLight { return .proceed }
         flushSoon()
         return .leave
     }
 
     /// Answers a read; one that must see a sequence not reached yet comes back later instead of blocking a worker.
-    private func read(
-        _ request: Request, deadline: ContinuousClock.Instant?, waitingSince: ContinuousClock.Instant, _ size: Int, _ worker: Worker
-    ) {
-        let patience = deadline ?? waitingSince + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
+    private func read(_ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) {
+        let patience = deadline ?? ticket.arrived + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
         if handler.isBehind(request), ContinuousClock.now < patience, mayWait {
-            channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) {
+            var ticket = ticket
+            if ticket.weight.take() != nil { handler.meter.abandon() }
+            channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) { [ticket] in
                 self.workers.submit { worker in
-                    self.read(request, deadline: deadline, waitingSince: waitingSince, size, worker)
+                    self.read(request, deadline: deadline, ticket, worker)
                     self.flushSoon()
                 }
             }
             return
         }
-        handler.answer(request, deadline: deadline, into: &worker.response)
-        send(worker, freeing: size)
+        if let order = handler.order(of: request) {
+            carryOut(order, request, deadline: deadline, ticket, worker)
+        } else {
+            handler.answer(request, deadline: deadline, into: &worker.response)
+            send(worker, ticket)
+        }
+    }
+
+    /// Hands background work to its thread, which takes as long as it takes; at its deadline the request is answered and
+    /// the work goes on.
+    private func carryOut(_ order: MaintenanceThread.Order, _ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) {
+        if let refusal = handler.refusal(of: request, deadline: deadline) {
+            worker.response.failure(request.id, refusal)
+            return send(worker, ticket)
+        }
+        let isAnswered = Flag()
+        let answer: @Sendable (Result<UInt64, EngineError>) -> Void = { result in
+            guard isAnswered.raise() else { return }
+            self.workers.withWorker { worker in
+                self.handler.answer(request, with: result, into: &worker.response)
+                self.send(worker, ticket)
+            }
+            self.flushSoon()
+        }
+        let timer = deadline.map { deadline in
+            channel.eventLoop.scheduleTask(in: .nanoseconds(Int64((deadline - .now) / .nanoseconds(1)))) {
+                answer(.failure(EngineError(.deadlineExceeded, "the deadline passed before the work was done; it goes on", field: "deadline_ms")))
+            }
+        }
+        handler.maintenance.submit(order) { result in
+            timer?.cancel()
+            answer(result)
+        }
     }
 
     /// Whether there is still somebody to wait for, and time to do so.
     private var mayWait: Bool { state.withLock { !$0.isClosed && !$0.isDraining } }
 
     /// Gives a write its place in the order, then lets the next line follow while this one is made durable.
-    private func store(_ write: Write, _ request: Request, _ size: Int, _ worker: Worker) -> Next {
+    private func store(_ write: Write, _ request: Request, _ ticket: Ticket, _ worker: Worker) -> Next {
         // What follows may need the collection to be there (or gone), so it waits until it is.
         let keepsTurn = write.changesCollections
         handler.database.enqueue(write) { result in
             self.workers.withWorker { worker in
                 self.handler.answer(request, with: result, into: &worker.response)
-                self.send(worker, freeing: size)
+                self.send(worker, ticket)
             }
             self.flushSoon()
             if keepsTurn { self.scheduleTurn() }
@@ -226,15 +268,17 @@ final class Session: Sendable {
         flushSoon()
         if !keepsTurn { passTurn() }
         handler.database.commit()
+        handler.maintenance.committed()
         return .leave
     }
 
     // MARK: Answers out
 
-    private func send(_ worker: Worker, freeing lineBytes: Int) {
+    private func send(_ worker: Worker, _ ticket: Ticket) {
+        handler.answered(ticket.operation, ticket.weight, took: ContinuousClock.now - ticket.arrived)
         let resume = state.withLock { state in
             state.requestsInFlight -= 1
-            state.bytesInFlight -= lineBytes
+            state.bytesInFlight -= ticket.byteCount
             guard !state.isClosed else { return false }
             worker.response.withBytes { state.output.write($0) }
             return resumeIfIdle(&state)
@@ -314,7 +358,7 @@ final class Session: Sendable {
         state.withLock { $0.requestsInFlight += 1 }
         workers.withWorker { worker in
             worker.response.failure(.none, error)
-            send(worker, freeing: 0)
+            send(worker, Ticket(byteCount: 0, arrived: .now))
         }
         inputEnded()
     }
@@ -340,6 +384,14 @@ final class Session: Sendable {
         setReading(false)
         inputEnded()
     }
+}
+
+/// Raised once, by whichever of two is first.
+private final class Flag: Sendable {
+    private let isRaised = Atomic<Bool>(false)
+
+    /// False where it has been raised before.
+    func raise() -> Bool { !isRaised.exchange(true, ordering: .relaxed) }
 }
 
 extension ByteBuffer {

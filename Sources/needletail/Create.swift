@@ -1,4 +1,4 @@
-// needletail create, describe, status.
+// needletail create, describe.
 import ArgumentParser
 import Wire
 
@@ -95,23 +95,5 @@ struct Describe: AsyncParsableCommand {
         (collection["spaces"]?.object ?? [:]).sorted { $0.key < $1.key }.map { name, space in
             "\(name) \(space["dim"]?.int ?? 0) \(space["metric"]?.string ?? "")"
         }.joined(separator: ", ")
-    }
-}
-
-struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show whether a daemon runs, and what it is.")
-
-    @OptionGroup var connection: ConnectionOptions
-
-    func run() async throws {
-        try await connection.ask("server.info") { _ in } show: { root in
-            print("needletail \(root["version"]?.string ?? "") on \(connection.host):\(connection.port), up \(root["uptime_s"]?.int ?? 0) s")
-            print("data         \(root["data"]?.string ?? "")")
-            print("sequence     \((root["seq"]?.int ?? 0).grouped)")
-            print("collections  \((root["collections"]?.int ?? 0).grouped)")
-            print("workers      \(root["workers"]?.int ?? 0)")
-            print("kernels      \(root["kernels"]?.string ?? ""); json \(root["json"]?.string ?? "")")
-            print("blas         \(root["blas"]?.string ?? "")")
-        }
     }
 }

@@ -1,4 +1,4 @@
-// The command line: serve, load, create, describe, search, get, status.
+// The command line: serve, load, create, describe, search, get, and what whoever runs a daemon needs.
 import ArgumentParser
 import Server
 
@@ -7,7 +7,7 @@ struct Needletail: AsyncParsableCommand {
         commandName: "needletail",
         abstract: "A retrieval engine for AI agents: serve a database, load it, ask it.",
         version: Daemon.version,
-        subcommands: [Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self])
+        subcommands: [Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self, Flush.self, Optimize.self, Jobs.self, Snapshot.self])
 }
 
 @main

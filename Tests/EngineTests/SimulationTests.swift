@@ -52,8 +52,9 @@ private struct Simulation {
 
     private mutating func step(_ known: Witness.Knowledge) -> Step {
         switch Int.random(in: 0..<20, using: &random) {
-        case 0, 1, 2: .checkpoint
-        case 3, 4: .optimize
+        case 0, 1: .checkpoint
+        case 2, 3: .maintain
+        case 4: .optimize
         case 5: .createSnapshot("s\(Int.random(in: 0..<4, using: &random))")
         case 6: .dropSnapshot("s\(Int.random(in: 0..<4, using: &random))")
         case 7: .reopen

@@ -10,6 +10,8 @@ enum Step {
     case write(Write)
     case checkpoint
     case optimize
+    /// What the daemon does by itself.
+    case maintain
     case createSnapshot(String)
     case dropSnapshot(String)
     /// The process ends well, and another takes over: the log goes on in a new file.
@@ -47,6 +49,7 @@ struct Witness {
         case .write(let write): return try self.write(write, comment())
         case .checkpoint: return try maintain(comment()) { (database) throws(EngineError) in try database.checkpoint() }
         case .optimize: return try maintain(comment()) { (database) throws(EngineError) in try database.optimize() }
+        case .maintain: return try maintain(comment()) { (database) throws(EngineError) in while try database.maintain() {} }
         case .createSnapshot(let name): return try createSnapshot(name, comment())
         case .dropSnapshot(let name): return try dropSnapshot(name, comment())
         case .reopen:

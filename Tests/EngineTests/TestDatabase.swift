@@ -18,6 +18,7 @@ enum TestDatabase {
         small.log = sizes
         small.manifest = ManifestFileSizes(editBytesMax: 2000, zeroedStep: 64)
         small.reserveBytes = 2048
+        small.checkpointBytes = 1500
         return try Database(disk: disk, sizes: small, randomness: { random.next() })
     }
 }

@@ -53,6 +53,17 @@ struct CollectionState: Sendable {
         headLiveCount = 0
     }
 
+    /// Whether every chunk in force has a place: a document for which not, if there is one. Asked once the log is replayed.
+    func documentWithoutChunks() -> Int? {
+        (0..<documents.count).first { number in
+            let row = documents.rows[number]
+            guard documents.isLive(number), row.chunkCount > 0 else { return false }
+            let last = Int(row.firstChunk) + Int(row.chunkCount) - 1
+            if Int(row.firstChunk) >= head.firstChunk { return last >= head.endChunk }
+            return sealedIndex(ofChunk: Int(row.firstChunk)).map { !sealed[$0].chunks.contains(last) } ?? true
+        }
+    }
+
     mutating func install(_ replacement: Replacement) {
         let replaced = sealed.indices.filter { replacement.chunks.contains(sealed[$0].chunks.lowerBound) }
         guard let first = replaced.first, let last = replaced.last else { preconditionFailure("a segment replaces parts that are there") }
@@ -62,11 +73,18 @@ struct CollectionState: Sendable {
     }
 
     /// Counts a document's chunks in (1) or out (-1) of the part that holds them.
+    ///
+    /// During recovery there may be none: the catalog is as old as the last checkpoint, and segments may have been compacted
+    /// since, without the chunks that the log is about to take out of force.
     mutating func countChunks(of number: Int, by sign: Int) {
         let row = documents.rows[number]
         guard documents.isLive(number), row.chunkCount > 0 else { return }
         let (chunk, change) = (Int(row.firstChunk), sign * Int(row.chunkCount))
-        if chunk >= head.firstChunk { headLiveCount += change } else { sealed[sealedIndex(ofChunk: chunk)].liveCount += change }
+        if chunk >= head.firstChunk {
+            headLiveCount += change
+        } else if let part = sealedIndex(ofChunk: chunk) {
+            sealed[part].liveCount += change
+        }
     }
 
     /// Memory held, in bytes, pages shared with snapshots included.

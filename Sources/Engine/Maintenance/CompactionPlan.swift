@@ -5,7 +5,9 @@ struct PartSize: Equatable {
     var byteCount: Int
     var rowCount: Int
     var liveCount: Int
-    /// Memory parts wait for a checkpoint, damaged segments for a person: neither is read.
+    /// Heads are made into segments by checkpoints.
+    var isSegment = true
+    /// Damaged segments are not read; they can be let go once nothing in them is in force.
     var isReadable: Bool
 
     /// What would be left of it.
@@ -22,7 +24,7 @@ enum CompactionPlan {
 
     /// The parts to rewrite as one; nil when all is well. Half-dead segments come first: they cost space and time for nothing.
     static func next(_ parts: [PartSize]) -> Range<Int>? {
-        if let dead = parts.firstIndex(where: { $0.rowCount > 0 && $0.liveCount == 0 && $0.isReadable }) { return dead..<dead + 1 }
+        if let dead = parts.firstIndex(where: { $0.isSegment && $0.liveCount == 0 }) { return dead..<dead + 1 }
         if let wasteful = parts.firstIndex(where: { $0.isReadable && 2 * $0.liveCount < $0.rowCount }) { return wasteful..<wasteful + 1 }
         return tieredRun(parts)
     }

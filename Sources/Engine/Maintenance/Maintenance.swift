@@ -13,6 +13,8 @@ final class Maintenance: Sendable {
     private let queue: CommitQueue
     /// Held for as long as a piece of work takes.
     private let working: Mutex<Persisted>
+    /// Files that count no more may lie about.
+    private let isSweepDue = Atomic<Bool>(false)
     private let lastFailure = Mutex<EngineError?>(nil)
     let progress = Progress()
 
@@ -22,9 +24,37 @@ final class Maintenance: Sendable {
         working = Mutex(persisted)
     }
 
-    /// Removes what counts no more, once no work is under way.
-    func sweep() throws(EngineError) {
-        try working.withLock { _ throws(EngineError) in try store.sweep() }
+    // MARK: Sweeping
+
+    /// Removes what counts no more: now, or where work is under way once that has ended. What a disk does not let go of
+    /// does no harm and is tried again.
+    func sweepWhenIdle() {
+        isSweepDue.store(true, ordering: .relaxed)
+        do {
+            _ = try working.withLockIfAvailable { _ throws(EngineError) in try sweepLocked() }
+        } catch { note(error) }
+    }
+
+    func sweepIfDue() throws(EngineError) {
+        guard isSweepDue.load(ordering: .relaxed) else { return }
+        try working.withLock { _ throws(EngineError) in try sweepLocked() }
+    }
+
+    /// Half-written files of work that failed take space on what may be a full disk.
+    private func tidying(_ work: () throws(EngineError) -> Void) throws(EngineError) {
+        do { try work() } catch {
+            isSweepDue.store(true, ordering: .relaxed)
+            do { try sweepLocked() } catch { note(error) }
+            throw error
+        }
+    }
+
+    private func sweepLocked() throws(EngineError) {
+        guard isSweepDue.exchange(false, ordering: .relaxed) else { return }
+        do { try store.sweep() } catch {
+            isSweepDue.store(true, ordering: .relaxed)
+            throw error
+        }
     }
 
     /// The last failure of work that nobody waits for; nil once work has succeeded again.
@@ -35,7 +65,9 @@ final class Maintenance: Sendable {
 
     /// Brings everything that is in force now into files, so that the log up to here is not needed any more.
     func checkpoint(_ pace: Pace) throws(EngineError) {
-        try working.withLock { persisted throws(EngineError) in try checkpoint(&persisted, pace) }
+        try working.withLock { persisted throws(EngineError) in
+            try tidying { () throws(EngineError) in try checkpoint(&persisted, pace) }
+        }
     }
 
     private func checkpoint(_ persisted: inout Persisted, _ pace: Pace) throws(EngineError) {
@@ -139,7 +171,7 @@ final class Maintenance: Sendable {
         try working.withLock { _ throws(EngineError) in
             for state in states() {
                 guard let range = plan(state.sealed.map(PartSize.init)) else { continue }
-                try compact(state, range, pace)
+                try tidying { () throws(EngineError) in try compact(state, range, pace) }
                 return true
             }
             return false
@@ -152,8 +184,9 @@ final class Maintenance: Sendable {
         precondition(removed.count == parts.count, "a plan names segments only")
         progress.begin(.compaction, collection: state.schema.name, total: parts.reduce(0) { $0 + $1.liveCount })
         defer { progress.end() }
-        let added = try writeSegment(of: state, range, pace)
-        try store.syncNames()
+        let isAllDead = parts.allSatisfy { $0.liveCount == 0 }
+        let added = isAllDead ? nil : try writeSegment(of: state, range, pace)
+        if added != nil { try store.syncNames() }
         try store.edit { _ in .replaceSegments(collection: state.number, removed: removed.map(\.file.number), added: added.map { [$0.record] } ?? []) }
         let chunks = parts.first!.chunks.lowerBound..<parts.last!.chunks.upperBound  // A plan's range is not empty.
         queue.install([Replacement(collection: state.number, chunks: chunks, by: added)])
@@ -184,7 +217,7 @@ extension PartSize {
     init(_ part: ChunkPart) {
         self.init(
             byteCount: part.segment?.byteCount ?? 0, rowCount: part.rowCount, liveCount: part.liveCount,
-            isReadable: part.segment.map { $0.corruption == nil } ?? false)
+            isSegment: part.segment != nil, isReadable: part.segment.map { $0.corruption == nil } ?? false)
     }
 }
 

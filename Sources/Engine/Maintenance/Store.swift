@@ -9,14 +9,17 @@ final class Store: Sendable {
     let databaseID: UInt64
     private let manifest: Mutex<Manifest>
     private let nextNumber: Atomic<UInt64>
+    /// The highest number of a log file that was named or found: one with a higher number may be about to be named.
+    private let lastLogNumber: Atomic<UInt64>
 
     init(disk: any Disk, manifest: sending Manifest) throws(LogError) {
         self.disk = disk
         databaseID = manifest.contents.databaseID
         do {
             // Above every number there is: a file that was never named may still lie about.
-            let highest = try disk.list().compactMap { Self.columnFileNumber($0) }.max() ?? 0
-            nextNumber = Atomic(max(manifest.contents.nextFileNumber, highest + 1))
+            let names = try disk.list()
+            nextNumber = Atomic(max(manifest.contents.nextFileNumber, (names.compactMap { Self.columnFileNumber($0) }.max() ?? 0) + 1))
+            lastLogNumber = Atomic(max(manifest.contents.logFiles.last ?? 0, names.compactMap { FileKind.log.number($0) }.max() ?? 0))
         } catch { throw .disk(error) }
         self.manifest = Mutex(manifest)
     }
@@ -38,6 +41,7 @@ final class Store: Sendable {
     /// Names a new log file. Called by the log, within a commit.
     func startLogFile(_ number: UInt64) throws(LogError) {
         try manifest.withLock { manifest throws(LogError) in try manifest.append(.startLogFile(number)) }
+        lastLogNumber.store(number, ordering: .relaxed)
     }
 
     /// Makes the names of finished files durable.
@@ -45,18 +49,17 @@ final class Store: Sendable {
         do { try disk.syncDirectory() } catch { throw EngineError(maintaining: error) }
     }
 
-    /// Removes the files that count no more. None is being written meanwhile, but for a log file, which has a higher
-    /// number than any that is named.
+    /// Removes the files that count no more. None is being written meanwhile, but for a log file.
     func sweep() throws(EngineError) {
         do { try removeUnnamed() } catch { throw EngineError(maintaining: error) }
     }
 
     private func removeUnnamed() throws(DiskError) {
+        let lastLog = lastLogNumber.load(ordering: .relaxed)
         let names = try disk.list()
-        let contents = contents
         let named = contents.namedFiles()
         for name in names where !named.contains(name) {
-            let isOldLog = FileKind.log.number(name).map { $0 < contents.logFiles.last ?? 0 } ?? false
+            let isOldLog = FileKind.log.number(name).map { $0 <= lastLog } ?? false
             if isOldLog || Self.columnFileNumber(name) != nil { try disk.remove(name) }
         }
     }

@@ -37,16 +37,15 @@ struct ChunkPart: Sendable {
 }
 
 extension CollectionState {
-    /// The sealed part that holds a live chunk, by binary search.
-    func sealedIndex(ofChunk chunk: Int) -> Int {
+    /// The sealed part that a chunk number belongs to, by binary search; nil where there is none any more.
+    func sealedIndex(ofChunk chunk: Int) -> Int? {
         var low = 0
         var high = sealed.count - 1
         while low < high {
             let middle = (low + high + 1) / 2
             if sealed[middle].chunks.lowerBound <= chunk { low = middle } else { high = middle - 1 }
         }
-        precondition(low <= high && sealed[low].chunks.contains(chunk), "a live chunk lies in a part")
-        return low
+        return low <= high && sealed[low].chunks.contains(chunk) ? low : nil
     }
 }
 

@@ -46,7 +46,6 @@ extension CollectionState {
             (schema, nextChunk) = try Self.decode(stored)
             try Self.check(stored.segments, nextChunk: nextChunk)
             catalog = try CatalogFile.read(files, schema: schema)
-            try catalog.check(against: stored.segments, nextChunk: nextChunk, file: files.last?.name ?? "manifest")
         } catch { throw .corruption(error) }
         let sealed = stored.segments.map {
             ChunkPart(
@@ -98,21 +97,6 @@ extension CollectionState {
             switch error {
             case .corruption(let corruption): throw .corruption(corruption)
             case .disk(let disk): throw .disk(disk)
-            }
-        }
-    }
-}
-
-extension Catalog {
-    /// Every live document's chunks lie in one of the segments.
-    fileprivate func check(against segments: [ManifestSegment], nextChunk: Int, file: String) throws(Corruption) {
-        for number in 0..<documents.count where documents.isLive(number) {
-            let row = documents.rows[number]
-            guard row.chunkCount > 0 else { continue }
-            let end = row.firstChunk + UInt64(row.chunkCount)
-            // Segments rise, so the last that begins early enough is the only one that can hold it.
-            guard end <= UInt64(nextChunk), let segment = segments.last(where: { $0.firstChunk <= row.firstChunk }), end <= segment.endChunk else {
-                throw Corruption(file: file, offset: 0, expected: "a segment with the chunks \(row.firstChunk)..<\(end) of document \(number)")
             }
         }
     }

@@ -6,6 +6,8 @@ package struct SnapshotInfo: Equatable, Sendable {
     package var name: String
     /// Unix milliseconds.
     package var createdMilliseconds: Int64
+    /// RFC 3339.
+    package var created: String { Timestamp.rfc3339(milliseconds: createdMilliseconds) }
     package var sequence: UInt64
     package var fileCount: Int
     /// Of its files, some of which the database or other snapshots may share.

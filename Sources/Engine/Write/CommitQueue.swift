@@ -35,8 +35,11 @@ final class CommitQueue: Sendable {
     private let appendedBytes: Atomic<UInt64>
     private let coveredBytes = Atomic<UInt64>(0)
 
+    private let lastCondition: Mutex<WriteCondition>
+
     init(writer: Writer, gate: consuming sending LogGate, publish: @escaping @Sendable (borrowing Writer, Set<UInt32>) -> Void) {
         appendedBytes = Atomic(gate.log.bytesAppended)
+        lastCondition = Mutex(gate.condition)
         committer = Mutex(Committer(writer: writer, gate: gate))
         self.publish = publish
     }
@@ -82,6 +85,7 @@ final class CommitQueue: Sendable {
     /// while writing goes on.
     func freeze() throws(EngineError) -> FrozenWriter {
         try committer.withLock { committer throws(EngineError) in
+            defer { note(committer.gate.condition) }
             do throws(LogError) { try committer.gate.log.rotate() } catch { throw EngineError(maintaining: error) }
             committer.writer.sealHeads()
             return FrozenWriter(
@@ -115,8 +119,10 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// Whether deletions could be stored if the disk were full now.
-    var hasReserve: Bool { committer.withLock { $0.gate.hasReserve } }
+    /// Whether writes are taken, as of the last that was tried. Waits for nobody: a disk that hangs is when people ask.
+    var condition: WriteCondition { lastCondition.withLock { $0 } }
+
+    private func note(_ condition: WriteCondition) { lastCondition.withLock { $0 = condition } }
 
     private var isIdle: Bool { state.withLock { $0.waiting.isEmpty && !$0.hasLeader } }
 
@@ -168,6 +174,7 @@ final class CommitQueue: Sendable {
             entries.removeAll()
             members.removeAll()
         }
+        defer { note(committer.gate.condition) }
         let first: UInt64
         // A group takes away as a whole or not at all: see `Writer.isNeededInForce`.
         do { first = try committer.gate.append(entries, isRemoval: Writer.isRemoval(members[0].change)) } catch {

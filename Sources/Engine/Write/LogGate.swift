@@ -9,6 +9,8 @@ struct LogGate: ~Copyable {
     private let reserve: Reserve
     /// Why the disk was last called full.
     private var full: DiskError
+    /// Whether the last group was refused for that.
+    private var isFull = false
 
     init(log: Log, reserve: Reserve, path: String) {
         self.log = log
@@ -16,17 +18,26 @@ struct LogGate: ~Copyable {
         full = DiskError.full(path)
     }
 
-    /// Whether the space is there that lets deletions through on a full disk.
-    var hasReserve: Bool { reserve.isIntact }
+    /// Whether the next group has good prospects.
+    var condition: WriteCondition {
+        let hasReserve = reserve.isIntact
+        if let stopped = log.stopped { return WriteCondition(state: .stopped, reason: "\(stopped)", hasReserve: hasReserve) }
+        // Without its reserve only what takes away is let through.
+        if isFull || !hasReserve { return WriteCondition(state: .diskFull, reason: "\(full)", hasReserve: hasReserve) }
+        return WriteCondition(state: .accepting, reason: nil, hasReserve: true)
+    }
 
     /// Returns the sequence of the group's first record.
     mutating func append(_ entries: [LogEntry], isRemoval: Bool) throws(LogError) -> UInt64 {
         do throws(LogError) {
             if !isRemoval { try refillReserve() }
-            return try log.append(entries)
+            let first = try log.append(entries)
+            isFull = false
+            return first
         } catch {
             guard case .disk(let reason) = error, reason.isFull else { throw error }
             full = reason
+            isFull = true
             guard isRemoval, try onDisk({ () throws(DiskError) in try reserve.release() }) else { throw error }
             return try log.append(entries)
         }
@@ -39,4 +50,21 @@ struct LogGate: ~Copyable {
     private func onDisk<T>(_ body: () throws(DiskError) -> T) throws(LogError) -> T {
         do { return try body() } catch { throw .disk(error) }
     }
+}
+
+/// Whether a database takes writes.
+package struct WriteCondition: Equatable, Sendable {
+    package enum State: String, Sendable {
+        case accepting = "ok"
+        /// Until there is space. What takes away goes through as long as there is the reserve.
+        case diskFull = "disk_full"
+        /// For as long as this process runs.
+        case stopped
+    }
+
+    package var state: State
+    /// Where they are not.
+    package var reason: String?
+    /// Whether the space is there that lets deletions through on a full disk.
+    package var hasReserve: Bool
 }

@@ -180,6 +180,16 @@ struct Writer: Sendable {
         return counts
     }
 
+    // MARK: Recovery
+
+    /// Refuses a database whose catalogs, segments and log do not belong together. O(documents).
+    func checkWhole() throws(Corruption) {
+        for (number, state) in collections {
+            guard let document = state.documentWithoutChunks() else { continue }
+            throw Corruption(file: "manifest", offset: 0, expected: "a segment with the chunks of document \(document) in collection \(number), \(state.schema.name)")
+        }
+    }
+
     // MARK: Maintenance
 
     mutating func sealHeads() {

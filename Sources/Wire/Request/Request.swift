@@ -22,6 +22,15 @@ package enum Operation: Sendable {
     case hello(client: String?)
     case ping
     case serverInfo
+    case serverStats
+    /// Everything in force into files.
+    case flush
+    /// The same, and each collection (or this one) into as few segments as may be.
+    case optimize(collection: String?)
+    case jobs
+    case createSnapshot(name: String)
+    case listSnapshots
+    case dropSnapshot(name: String)
     case createCollection(CollectionSchema)
     case listCollections
     case describeCollection(name: String)
@@ -33,6 +42,48 @@ package enum Operation: Sendable {
     case read(ReadInput)
     case search(SearchRequest)
     case count(CountInput)
+}
+
+/// What an operation is called on the wire.
+package enum OperationName: String, CaseIterable, Sendable {
+    case hello, ping, flush, optimize, jobs, upsert, delete, patch, get, read, search, count
+    case serverInfo = "server.info"
+    case serverStats = "server.stats"
+    case createCollection = "collection.create"
+    case listCollections = "collection.list"
+    case describeCollection = "collection.describe"
+    case dropCollection = "collection.drop"
+    case createSnapshot = "snapshot.create"
+    case listSnapshots = "snapshot.list"
+    case dropSnapshot = "snapshot.drop"
+}
+
+extension Operation {
+    package var name: OperationName {
+        switch self {
+        case .hello: .hello
+        case .ping: .ping
+        case .serverInfo: .serverInfo
+        case .serverStats: .serverStats
+        case .flush: .flush
+        case .optimize: .optimize
+        case .jobs: .jobs
+        case .createSnapshot: .createSnapshot
+        case .listSnapshots: .listSnapshots
+        case .dropSnapshot: .dropSnapshot
+        case .createCollection: .createCollection
+        case .listCollections: .listCollections
+        case .describeCollection: .describeCollection
+        case .dropCollection: .dropCollection
+        case .upsert: .upsert
+        case .delete: .delete
+        case .patch: .patch
+        case .get: .get
+        case .read: .read
+        case .search: .search
+        case .count: .count
+        }
+    }
 }
 
 package struct GetInput: Sendable {

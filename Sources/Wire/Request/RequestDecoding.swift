@@ -57,6 +57,13 @@ package struct RequestDecoder: ~Copyable {
         "hello": { root throws(WireError) in try hello(root) },
         "ping": { root throws(WireError) in try bare(root, "ping", .ping) },
         "server.info": { root throws(WireError) in try bare(root, "server.info", .serverInfo) },
+        "server.stats": { root throws(WireError) in try bare(root, "server.stats", .serverStats) },
+        "flush": { root throws(WireError) in try bare(root, "flush", .flush) },
+        "optimize": { root throws(WireError) in try optimize(root) },
+        "jobs": { root throws(WireError) in try bare(root, "jobs", .jobs) },
+        "snapshot.create": { root throws(WireError) in .createSnapshot(name: try snapshotName(root, "snapshot.create")) },
+        "snapshot.list": { root throws(WireError) in try bare(root, "snapshot.list", .listSnapshots) },
+        "snapshot.drop": { root throws(WireError) in .dropSnapshot(name: try snapshotName(root, "snapshot.drop")) },
         "collection.create": { root throws(WireError) in try createCollection(root) },
         "collection.list": { root throws(WireError) in try bare(root, "collection.list", .listCollections) },
         "collection.describe": { root throws(WireError) in .describeCollection(name: try collectionName(root, "collection.describe")) },
@@ -116,6 +123,27 @@ package struct RequestDecoder: ~Copyable {
         }
         try present(name, "name", op)
         return name
+    }
+
+    private static func snapshotName(_ root: borrowing JSONValue, _ op: String) throws(WireError) -> String {
+        var name = ""
+        try members(root, op) { (key, value) throws(WireError) in
+            guard key == "name" else { return false }
+            name = try value.decodeString(key)
+            return true
+        }
+        try present(name, "name", op)
+        return name
+    }
+
+    private static func optimize(_ root: borrowing JSONValue) throws(WireError) -> Operation {
+        var collection: String?
+        try members(root, "optimize") { (key, value) throws(WireError) in
+            guard key == "collection" else { return false }
+            collection = try value.decodeString(key)
+            return true
+        }
+        return .optimize(collection: collection)
     }
 
     private static func createCollection(_ root: borrowing JSONValue) throws(WireError) -> Operation {

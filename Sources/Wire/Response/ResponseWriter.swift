@@ -5,7 +5,7 @@ import Memory
 
 /// Writes one answer. Kept and reset between answers, it stops allocating.
 package struct ResponseWriter: Sendable {
-    private var json = JSONWriter()
+    var json = JSONWriter()
 
     package init() {}
 
@@ -32,7 +32,7 @@ package struct ResponseWriter: Sendable {
         end()
     }
 
-    private mutating func begin(_ id: RequestID, ok: Bool) {
+    mutating func begin(_ id: RequestID, ok: Bool) {
         json.removeAll()
         json.beginObject()
         json.key("id")
@@ -45,13 +45,13 @@ package struct ResponseWriter: Sendable {
         json.bool(ok)
     }
 
-    private mutating func begin(_ id: RequestID, sequence: UInt64) {
+    mutating func begin(_ id: RequestID, sequence: UInt64) {
         begin(id, ok: true)
         json.key("seq")
         json.int(sequence)
     }
 
-    private mutating func end() {
+    mutating func end() {
         json.endObject()
         json.endLine()
     }
@@ -184,6 +184,7 @@ package struct ResponseWriter: Sendable {
         json.int(collection.chunkCount)
         json.key("memory_bytes")
         json.int(collection.byteCount)
+        if let damage = collection.damage { incomplete(damage) }
         json.endObject()
     }
 
@@ -423,12 +424,7 @@ package struct ResponseWriter: Sendable {
     private mutating func incomplete(_ damage: Damage) {
         json.key("incomplete")
         json.beginObject()
-        json.key("segments")
-        json.int(damage.segments)
-        json.key("chunks")
-        json.int(damage.chunks)
-        json.key("reason")
-        json.string("\(damage.first)")
+        members(of: damage)
         json.endObject()
     }
 

@@ -1,0 +1,183 @@
+// Answers for those who run a daemon: what it holds, how it is doing, what work is under way.
+package import Engine
+
+extension ResponseWriter {
+    // MARK: Statistics
+
+    package mutating func serverStats(_ id: RequestID, _ server: ServerStatistics) {
+        let database = server.database
+        begin(id, sequence: database.sequence)
+        int("uptime_s", server.uptimeSeconds)
+        int("connections", server.connections)
+        object("operations") { writer in
+            for operation in server.operations { writer.operation(operation) }
+        }
+        json.key("writes")
+        json.string(database.writes.state.rawValue)
+        string("writes_reason", database.writes.reason)
+        json.key("reserve")
+        json.bool(database.writes.hasReserve)
+        object("storage") { writer in writer.storage(database) }
+        object("memory") { writer in
+            writer.int("head_bytes", database.headMemoryBytes)
+            writer.int("catalog_bytes", database.catalogMemoryBytes)
+        }
+        object("maintenance") { writer in writer.maintenance(database) }
+        json.key("quarantined")
+        json.beginArray()
+        for (collection, damage) in database.damages {
+            json.beginObject()
+            string("collection", collection)
+            members(of: damage)
+            json.endObject()
+        }
+        json.endArray()
+        end()
+    }
+
+    private mutating func operation(_ operation: OperationStatistics) {
+        json.key(operation.name.rawValue)
+        json.beginObject()
+        int("count", operation.count)
+        int("p50_us", operation.p50Microseconds)
+        int("p99_us", operation.p99Microseconds)
+        json.endObject()
+    }
+
+    private mutating func storage(_ database: DatabaseStatistics) {
+        json.key("covered_seq")
+        json.int(database.coveredSequence)
+        int("uncovered_log_bytes", database.uncoveredLogBytes)
+        int("segments", database.segments)
+        int("rows", database.rows)
+        int("dead_rows", database.deadRows)
+        json.key("segment_bytes")
+        json.int(database.segmentBytes)
+        json.key("catalog_bytes")
+        json.int(database.catalogBytes)
+        int("snapshots", database.snapshots)
+    }
+
+    private mutating func maintenance(_ database: DatabaseStatistics) {
+        if let job = database.job {
+            json.key("job")
+            self.job(job)
+        }
+        int("finished", database.finishedJobs)
+        if let failure = database.failure {
+            object("failure") { writer in
+                writer.string("code", failure.code.rawValue)
+                writer.string("message", failure.message)
+            }
+        }
+    }
+
+    // MARK: Work
+
+    package mutating func jobs(_ id: RequestID, underWay: Job?, finished: Int) {
+        begin(id, ok: true)
+        json.key("jobs")
+        json.beginArray()
+        if let underWay { job(underWay) }
+        json.endArray()
+        int("finished", finished)
+        end()
+    }
+
+    private mutating func job(_ job: Job) {
+        json.beginObject()
+        string("kind", job.kind.rawValue)
+        string("collection", job.collection)
+        int("done", job.done)
+        int("total", job.total)
+        json.endObject()
+    }
+
+    // MARK: Snapshots
+
+    package mutating func snapshot(_ id: RequestID, _ snapshot: SnapshotInfo) {
+        begin(id, sequence: snapshot.sequence)
+        members(of: snapshot)
+        end()
+    }
+
+    package mutating func snapshots(_ id: RequestID, sequence: UInt64, _ snapshots: [SnapshotInfo]) {
+        begin(id, sequence: sequence)
+        json.key("snapshots")
+        json.beginArray()
+        for snapshot in snapshots {
+            json.beginObject()
+            json.key("seq")
+            json.int(snapshot.sequence)
+            members(of: snapshot)
+            json.endObject()
+        }
+        json.endArray()
+        end()
+    }
+
+    private mutating func members(of snapshot: SnapshotInfo) {
+        string("name", snapshot.name)
+        string("created", snapshot.created)
+        int("files", snapshot.fileCount)
+        json.key("bytes")
+        json.int(snapshot.byteCount)
+    }
+
+    // MARK: Members
+
+    mutating func members(of damage: Damage) {
+        int("segments", damage.segments)
+        int("chunks", damage.chunks)
+        string("reason", "\(damage.first)")
+    }
+
+    private mutating func object(_ key: StaticString, _ body: (inout ResponseWriter) -> Void) {
+        json.key(key)
+        json.beginObject()
+        body(&self)
+        json.endObject()
+    }
+
+    private mutating func int(_ key: StaticString, _ value: Int) {
+        json.key(key)
+        json.int(value)
+    }
+
+    private mutating func string(_ key: StaticString, _ value: String?) {
+        guard let value else { return }
+        json.key(key)
+        json.string(value)
+    }
+}
+
+/// What `server.stats` tells.
+package struct ServerStatistics: Sendable {
+    package var uptimeSeconds: Int
+    package var connections: Int
+    /// Those that have been asked for.
+    package var operations: [OperationStatistics]
+    package var database: DatabaseStatistics
+
+    package init(uptimeSeconds: Int, connections: Int, operations: [OperationStatistics], database: DatabaseStatistics) {
+        self.uptimeSeconds = uptimeSeconds
+        self.connections = connections
+        self.operations = operations
+        self.database = database
+    }
+}
+
+/// The requests of one operation that have been answered, and how long that took from when their lines were read.
+package struct OperationStatistics: Sendable {
+    package var name: OperationName
+    package var count: Int
+    package var p50Microseconds: Int
+    package var p99Microseconds: Int
+
+    package init(name: OperationName, count: Int, p50Microseconds: Int, p99Microseconds: Int) {
+        self.name = name
+        self.count = count
+        self.p50Microseconds = p50Microseconds
+        self.p99Microseconds = p99Microseconds
+    }
+}
