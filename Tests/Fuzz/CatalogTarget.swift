@@ -56,6 +56,7 @@ private enum CatalogUse {
         #"{"id":1,"op":"search","collection":"kb","vector":[1,2,3,4],"k":5,"filter":{"$or":[{"team":"cs"},{"tags":"x"},{"year":{"$gt":0}}]},"under":["f"],"with":["text","vector"]}"#,
         #"{"id":1,"op":"count","collection":"kb","filter":{"$not":{"weight":{"$lt":1}}},"under":["f"]}"#,
         #"{"id":1,"op":"collection.describe","name":"kb"}"#, #"{"id":1,"op":"collection.list"}"#,
+        #"{"id":1,"op":"server.stats"}"#,
     ].map { Array($0.utf8) }
 
     private static let writes: [[UInt8]] = [
@@ -124,11 +125,14 @@ private struct ForgedDatabase {
     private mutating func make(_ change: Change) {
         switch change {
         case .segment: changeSegment()
-        case .state: contents.version.collections[Self.collection]?.state = Self.encoded(strange(64))
+        case .state:
+            let state = Self.encoded(strange(64))
+            contents.version.collections[Self.collection]?.state = state
         case .schema: changeByte(\.schema)
         case .fileNumbers:
-            contents.nextFileNumber = strange(contents.nextFileNumber)
-            contents.version.nextCollectionNumber = UInt32(truncatingIfNeeded: strange(UInt64(contents.version.nextCollectionNumber)))
+            let (file, collection) = (contents.nextFileNumber, UInt64(contents.version.nextCollectionNumber))
+            contents.nextFileNumber = strange(file)
+            contents.version.nextCollectionNumber = UInt32(truncatingIfNeeded: strange(collection))
         case .bytes, .number, .shorten, .lengthen, .remove, .elementBytes, .move: changeColumn(change)
         }
     }
@@ -256,6 +260,7 @@ private struct ForgedDatabase {
             let lines = RequestScript.lines.map { Array($0.utf8) }
             RequestScript.run(Array(lines.prefix(4)), on: database)
             try database.checkpoint()
+            // Takes one document out and another in again: two segments, and a catalog in two files.
             RequestScript.run(Array(lines[10...11]), on: database)
             try database.checkpoint()
             try database.close()

@@ -7,7 +7,7 @@ import Wire
 
 extension FuzzTarget {
     /// An input is what a connection sends: lines.
-    static let requests = FuzzTarget(name: "requests", seeds: { [RequestScript.text(RequestScript.lines)] + RequestScript.lines.map { RequestScript.text([$0]) } }) { input in
+    static let requests = FuzzTarget(name: "requests", seeds: { RequestScript.seeds }) { input in
         let disk = FaultyDisk()
         do throws(LogError) {
             let database = try RequestScript.database(disk)
@@ -47,8 +47,20 @@ enum RequestScript {
         #"{"id":15,"op":"collection.drop","name":"other"}"#,
     ]
 
+    /// Those for who runs a database.
+    static let operatorLines = [
+        #"{"id":17,"op":"flush"}"#, #"{"id":18,"op":"optimize","collection":"kb"}"#, #"{"id":19,"op":"server.stats"}"#, #"{"id":20,"op":"jobs"}"#,
+        #"{"id":21,"op":"snapshot.create","name":"s"}"#, #"{"id":22,"op":"snapshot.list"}"#, #"{"id":23,"op":"snapshot.drop","name":"s"}"#,
+    ]
+
     /// What every input finds there.
     static let beginning = lines.prefix(4).map { Array($0.utf8) }
+
+    /// A line each, and two connections' worth.
+    static var seeds: [[UInt8]] {
+        let all = lines + operatorLines
+        return all.map { text([$0]) } + [text(lines), text(Array(lines.suffix(6)) + operatorLines)]
+    }
 
     static func text(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
 
@@ -103,6 +115,21 @@ enum RequestScript {
         case .upsert(let input): response.upserted(id, try write(.upsert(input), database))
         case .delete(let input): response.deleted(id, try write(.delete(input), database))
         case .patch(let input): response.patched(id, try write(.patch(input), database))
+        case .flush:
+            try engine { () throws(EngineError) in try database.checkpoint() }
+            response.done(id, sequence: database.coveredSequence)
+        case .optimize(let collection):
+            try engine { () throws(EngineError) in try database.optimize(collection) }
+            response.done(id, sequence: database.coveredSequence)
+        case .createSnapshot(let name):
+            response.snapshot(id, try engine { () throws(EngineError) in try database.createSnapshot(name, nowMilliseconds: 0) })
+        case .dropSnapshot(let name):
+            try engine { () throws(EngineError) in try database.dropSnapshot(name) }
+            response.done(id, sequence: 1)
+        case .listSnapshots: response.snapshots(id, sequence: 1, database.snapshots)
+        case .jobs: response.jobs(id, underWay: database.jobs.underWay, finished: database.jobs.finished)
+        case .serverStats:
+            response.serverStats(id, ServerStatistics(uptimeSeconds: 0, connections: 0, operations: [], database: database.statistics))
         case .hello: response.hello(id, version: "")
         case .ping, .serverInfo: response.pong(id)
         case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot) }

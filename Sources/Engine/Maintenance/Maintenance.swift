@@ -217,7 +217,8 @@ extension PartSize {
     init(_ part: ChunkPart) {
         self.init(
             byteCount: part.segment?.byteCount ?? 0, rowCount: part.rowCount, liveCount: part.liveCount,
-            isSegment: part.segment != nil, isReadable: part.segment.map { $0.corruption == nil } ?? false)
+            isSegment: part.segment != nil, isReadable: part.segment.map { $0.corruption == nil } ?? false,
+            chunks: part.chunks)
     }
 }
 

@@ -46,16 +46,13 @@ extension CollectionState {
             (schema, nextChunk) = try Self.decode(stored)
             try Self.check(stored.segments, nextChunk: nextChunk)
             catalog = try CatalogFile.read(files, schema: schema)
+            try catalog.check(nextChunk: nextChunk, file: files.last?.name ?? "manifest")
         } catch { throw .corruption(error) }
         let sealed = stored.segments.map {
             ChunkPart(
                 rows: .segment(Segment($0, schema: schema, documentCount: catalog.documents.count, disk: disk, databaseID: databaseID)), liveCount: 0)
         }
         self.init(number: stored.number, schema: schema, catalog: catalog, sealed: sealed, nextChunk: nextChunk)
-        if let part = self.sealed.first(where: { $0.liveCount > $0.rowCount }) {
-            throw .corruption(Corruption(
-                file: files.last?.name ?? "manifest", offset: 0, expected: "at most \(part.rowCount) chunks in force in \(part.chunks), found \(part.liveCount)"))
-        }
     }
 
     /// Segments rise without touching one another, and what they hold can be counted.
@@ -97,6 +94,19 @@ extension CollectionState {
             switch error {
             case .corruption(let corruption): throw .corruption(corruption)
             case .disk(let disk): throw .disk(disk)
+            }
+        }
+    }
+}
+
+extension Catalog {
+    /// No chunk is one that the log is still to give a number. (Which segment has it is asked after the log: see
+    /// `Writer.checkWhole`.)
+    fileprivate func check(nextChunk: Int, file: String) throws(Corruption) {
+        for number in 0..<documents.count where documents.isLive(number) {
+            let row = documents.rows[number]
+            guard row.chunkCount == 0 || row.firstChunk + UInt64(row.chunkCount) <= UInt64(nextChunk) else {
+                throw Corruption(file: file, offset: 0, expected: "chunks below \(nextChunk) of document \(number)")
             }
         }
     }

@@ -185,6 +185,11 @@ struct Writer: Sendable {
     /// Refuses a database whose catalogs, segments and log do not belong together. O(documents).
     func checkWhole() throws(Corruption) {
         for (number, state) in collections {
+            if let part = state.sealed.first(where: { $0.liveCount > $0.rowCount }) {
+                throw Corruption(
+                    file: "manifest", offset: 0,
+                    expected: "at most \(part.rowCount) of the chunks \(part.chunks) in force in collection \(number), found \(part.liveCount)")
+            }
             guard let document = state.documentWithoutChunks() else { continue }
             throw Corruption(file: "manifest", offset: 0, expected: "a segment with the chunks of document \(document) in collection \(number), \(state.schema.name)")
         }
