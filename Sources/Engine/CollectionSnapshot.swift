@@ -42,7 +42,7 @@ package final class CollectionSnapshot: Sendable {
         return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal)
     }
 
-    private func place(ofRow row: Int) -> ChunkPlace {
+    func place(ofRow row: Int) -> ChunkPlace {
         // Parts are few; those without rows share their first with the next one.
         let part = firstRows.lastIndex { $0 <= row } ?? 0
         return ChunkPlace(part: part, row: row - firstRows[part])

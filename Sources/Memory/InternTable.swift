@@ -69,7 +69,7 @@ package struct InternTable: Sendable {
     /// What is written down: the strings and where each lies. The slots are hashed with this process's own seed.
     package var stored: (strings: ByteArena, ranges: PagedColumn<ByteRange>) { (arena, ranges) }
 
-    /// A table as it was stored. O(strings).
+    /// A table as it was stored; refuses a string that it would not find under its own number. O(strings).
     package init(strings: ByteArena, ranges: PagedColumn<ByteRange>) throws(Corruption) {
         arena = strings
         self.ranges = ranges
@@ -78,7 +78,9 @@ package struct InternTable: Sendable {
         slots = AtomicSlots(capacity: capacity)
         for number in 0..<ranges.count {
             guard arena.contains(ranges[number]) else { throw Corruption(offset: number, expected: "a string within its arena") }
-            insert(UInt32(number), bytes(UInt32(number)))
+            let key = bytes(UInt32(number))
+            guard find(key) == nil else { throw Corruption(offset: number, expected: "each string once") }
+            insert(UInt32(number), key)
         }
     }
 }

@@ -204,6 +204,17 @@ import TestSupport
         #expect(CompactionPlan.optimal([Self.part(CompactionPlan.segmentBytesMax)]) == nil)
     }
 
+    @Test func `segments are not joined over more chunk numbers than a segment can count`() {
+        func parts(_ chunks: Range<Int>...) -> [PartSize] {
+            chunks.map { PartSize(byteCount: 1 << 20, rowCount: 100, liveCount: 100, isReadable: true, chunks: $0) }
+        }
+        #expect(CompactionPlan.optimal(parts(0..<100, 1 << 32 - 101..<1 << 32 - 1)) == 0..<2)
+        #expect(CompactionPlan.optimal(parts(0..<100, 1 << 32 - 100..<1 << 32)) == nil)
+        let near = (1...7).map { $0 * 100..<$0 * 100 + 100 }.flatMap { parts($0) }
+        #expect(CompactionPlan.next(parts(0..<100) + near) == 0..<8)
+        #expect(CompactionPlan.next(near + parts(1 << 33..<1 << 33 + 100)) == nil)
+    }
+
     @Test func `a plan comes to an end`() {
         var random = TestSeed(81).random
         for _ in 0..<200 {

@@ -11,39 +11,11 @@ extension FuzzTarget {
         let records = RecordList(input)
         guard let first = records.applied(), let second = records.applied() else { return }
         for (number, state) in first.collections {
-            guard let other = second.collections[number], answers(state) == answers(other) else {
+            guard let other = second.collections[number], CollectionAnswers.all(CollectionSnapshot(state)) == CollectionAnswers.all(CollectionSnapshot(other)) else {
                 violated("the same records make the same database")
             }
         }
         guard first.sequence == second.sequence, first.numbers == second.numbers else { violated("the same records make the same database") }
-    }
-
-    /// Everything that can be asked of a collection, as answered.
-    private static func answers(_ state: CollectionState) -> [[UInt8]] {
-        let collection = CollectionSnapshot(state)
-        var get = GetInput()
-        get.ids = (0..<state.documents.count).map { state.documents.id($0) }
-        get.with = [.text, .title, .url, .mime, .fields, .heading, .vector, .parent, .time]
-        var answers = [answer { (response) throws(WireError) in try response.nodes(.none, sequence: 1, collection, get) }]
-        for space in state.schema.spaces where space.dimension <= 64 {
-            var search = SearchRequest()
-            search.input.space = space.name
-            search.input.floats = [Float](repeating: 1, count: space.dimension)
-            search.input.vectors = [0..<space.dimension]
-            search.input.under = get.ids
-            answers.append(answer { (response) throws(WireError) in
-                let result: SearchResult
-                do throws(EngineError) { result = try collection.search(search.input) } catch { throw WireError(error) }
-                try response.search(.none, sequence: 1, collection, search, result, microseconds: 0)
-            })
-        }
-        return answers
-    }
-
-    private static func answer(_ body: (inout ResponseWriter) throws(WireError) -> Void) -> [UInt8] {
-        var response = ResponseWriter()
-        do throws(WireError) { try body(&response) } catch { response.failure(.none, error) }
-        return response.withBytes { Array(copying: $0) }
     }
 }
 

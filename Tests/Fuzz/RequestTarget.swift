@@ -7,7 +7,7 @@ import Wire
 
 extension FuzzTarget {
     /// An input is what a connection sends: lines.
-    static let requests = FuzzTarget(name: "requests", seeds: { [RequestScript.text(RequestScript.lines)] + RequestScript.lines.map { RequestScript.text([$0]) } }) { input in
+    static let requests = FuzzTarget(name: "requests", seeds: { RequestScript.seeds }) { input in
         let disk = FaultyDisk()
         do throws(LogError) {
             let database = try RequestScript.database(disk)
@@ -41,18 +41,35 @@ enum RequestScript {
         #"{"id":11,"op":"delete","collection":"kb","ids":["b"]}"#,
         #"{"id":12,"op":"upsert","collection":"kb","records":[{"id":"b","vector":[1,0,0,0],"fields":{"tags":"z","year":-1}}]}"#,
         #"{"id":13,"op":"delete","collection":"kb","under":"f","filter":{"team":"cs"}}"#,
+        #"{"id":16,"op":"patch","collection":"kb","ids":["d","b"],"title":"U","url":null,"time":"2026-10-01","parent":"f","set":{"tags":["z"]},"unset":["year"]}"#,
         #"{"op":"server.info","id":"x","min_seq":3,"deadline_ms":100}"#,
         #"{"id":14,"op":"collection.create","name":"other","dim":4,"metric":"dot"}"#,
         #"{"id":15,"op":"collection.drop","name":"other"}"#,
     ]
 
+    /// Those for who runs a database.
+    static let operatorLines = [
+        #"{"id":17,"op":"flush"}"#, #"{"id":18,"op":"optimize","collection":"kb"}"#, #"{"id":19,"op":"server.stats"}"#, #"{"id":20,"op":"jobs"}"#,
+        #"{"id":21,"op":"snapshot.create","name":"s"}"#, #"{"id":22,"op":"snapshot.list"}"#, #"{"id":23,"op":"snapshot.drop","name":"s"}"#,
+    ]
+
     /// What every input finds there.
     static let beginning = lines.prefix(4).map { Array($0.utf8) }
+
+    /// A line each, and two connections' worth.
+    static var seeds: [[UInt8]] {
+        let all = lines + operatorLines
+        return all.map { text([$0]) } + [text(lines), text(Array(lines.suffix(6)) + operatorLines)]
+    }
 
     static func text(_ lines: [String]) -> [UInt8] { Array(lines.joined(separator: "\n").utf8) }
 
     static func database(_ disk: FaultyDisk) throws(LogError) -> Database {
-        try Database(disk: disk, logFileSizes: LogFileSizes(target: 1 << 20, zeroedStep: 256), randomness: { 7 })
+        var small = DatabaseSizes()
+        small.log = LogFileSizes(target: 1 << 20, zeroedStep: 256)
+        small.manifest = ManifestFileSizes(editBytesMax: 4096, zeroedStep: 64)
+        small.reserveBytes = 256
+        return try Database(disk: disk, sizes: small, randomness: { 7 })
     }
 
     /// The log records that requests make.
@@ -61,9 +78,11 @@ enum RequestScript {
         var records: [LogEntry] = []
         do throws(LogError) {
             run(lines.map { Array($0.utf8) }, on: try database(disk))
-            _ = try Log(disk: disk.afterRestart(), randomness: { 7 }) { (type, _, payload) throws(Corruption) in
-                records.append(LogEntry(type: type, payload: Array(copying: payload)))
-            }
+            guard let contents = try Manifest.load(disk) else { violated("a database has a manifest") }
+            _ = try Log(
+                disk: disk.afterRestart(), files: contents.logFiles, after: 0, databaseID: contents.databaseID, randomness: { 7 },
+                willStart: { (_) throws(LogError) in }
+            ) { (type, _, payload) throws(Corruption) in records.append(LogEntry(type: type, payload: Array(copying: payload))) }
         } catch { violated("a database on a disk that works opens: \(error)") }
         return records
     }
@@ -95,6 +114,22 @@ enum RequestScript {
         case .dropCollection(let name): response.done(id, sequence: try write(.dropCollection(name: name), database).sequence)
         case .upsert(let input): response.upserted(id, try write(.upsert(input), database))
         case .delete(let input): response.deleted(id, try write(.delete(input), database))
+        case .patch(let input): response.patched(id, try write(.patch(input), database))
+        case .flush:
+            try engine { () throws(EngineError) in try database.checkpoint() }
+            response.done(id, sequence: database.coveredSequence)
+        case .optimize(let collection):
+            try engine { () throws(EngineError) in try database.optimize(collection) }
+            response.done(id, sequence: database.coveredSequence)
+        case .createSnapshot(let name):
+            response.snapshot(id, try engine { () throws(EngineError) in try database.createSnapshot(name, nowMilliseconds: 0) })
+        case .dropSnapshot(let name):
+            try engine { () throws(EngineError) in try database.dropSnapshot(name) }
+            response.done(id, sequence: 1)
+        case .listSnapshots: response.snapshots(id, sequence: 1, database.snapshots)
+        case .jobs: response.jobs(id, underWay: database.jobs.underWay, finished: database.jobs.finished)
+        case .serverStats:
+            response.serverStats(id, ServerStatistics(uptimeSeconds: 0, connections: 0, operations: [], database: database.statistics))
         case .hello: response.hello(id, version: "")
         case .ping, .serverInfo: response.pong(id)
         case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot) }

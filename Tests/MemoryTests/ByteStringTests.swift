@@ -112,6 +112,13 @@ import TestSupport
         #expect(empty.find(Self.key(0)) == nil)
     }
 
+    @Test func `a stored table with a string twice is refused`() throws {
+        var strings = ByteArena()
+        var ranges = PagedColumn<ByteRange>()
+        for key in ["a", "b", "a"] { ranges.append(strings.append(Array(key.utf8).rawSpan)) }
+        #expect(throws: Corruption(offset: 2, expected: "each string once")) { try InternTable(strings: strings, ranges: ranges) }
+    }
+
     @Test func `readers search their copies while one thread takes in keys`() {
         let published = Mutex(InternTable())
         let isDone = Atomic(false)

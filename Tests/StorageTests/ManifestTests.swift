@@ -230,7 +230,10 @@ import TestSupport
         (backwards.firstChunk, backwards.rowCount) = (11, 0)
         var fat = ManifestHarness.collection(1)
         fat.schema = [UInt8](repeating: 0, count: ManifestLimits.collectionBlobBytesMax + 1)
+        var endless = ManifestHarness.collection(2, catalog: [8], segments: [ManifestHarness.segment(9, 0..<1)])
+        endless.catalog[0].byteCount = ManifestLimits.fileBytesMax + 1
         let refused: [(ManifestEdit, String)] = [
+            (checkpoint(changed: [endless]), "a length that files have"),
             (checkpoint(9), "10 or later"), (checkpoint(next: 2), "at least 3"), (checkpoint(.max), "others after it"),
             (checkpoint(logFiles: [6]), "names"), (checkpoint(logFiles: [5, 1]), "rising"), (checkpoint(dropped: [3]), "collection 3 to drop"),
             (checkpoint(dropped: [1, 1]), "collection 1 to drop"), (checkpoint(changed: [ManifestHarness.collection(3)]), "below 3"),
@@ -253,6 +256,25 @@ import TestSupport
             #expect(refusal?.expected.contains(reason) == true, "\(edit): \(refusal as Any)")
         }
         #expect(manifest.contents == contents)
+    }
+
+    @Test func `numbers are found to have others after them, whatever is made of the database`() throws {
+        #expect(FileKind.log.number(FileKind.log.name(FileKind.foundEnd - 1)) == FileKind.foundEnd - 1)
+        #expect(FileKind.log.number(FileKind.log.name(FileKind.foundEnd)) == nil)
+        for (next, isFound) in [(FileKind.foundEnd - 9, true), (FileKind.foundEnd, false), (FileKind.numberEnd, false)] {
+            let file = Manifest.encode(ManifestContents(databaseID: 7, nextFileNumber: next), salt: 1)
+            let disk = FaultyDisk()
+            disk[file.name] = file.bytes
+            do throws(LogError) {
+                let manifest = try ManifestHarness.open(disk)
+                #expect(isFound)
+                for number in next..<next + 3 { try manifest.append(.startLogFile(number)) }
+                #expect(try ManifestHarness.open(disk.afterRestart()).contents == manifest.contents)
+            } catch {
+                guard case .corruption(let corruption) = error else { throw error }
+                #expect(!isFound && corruption.expected.contains("others after it"), "\(corruption)")
+            }
+        }
     }
 
     @Test func `an edit that makes no sense is not written`() async {

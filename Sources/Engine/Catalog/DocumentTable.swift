@@ -58,13 +58,15 @@ struct DocumentTable: Sendable {
         for page in 0..<rows.pageCount {
             let (rows, versions) = (rows.page(page), versions.page(page))
             for place in rows.indices {
-                let (row, version) = (rows[place], versions[place])
+                let (row, version, number) = (rows[place], versions[place], page * self.rows.pageCapacity + place)
                 guard Int(row.parentPlusOne) <= ids.count, texts.contains(row.title), texts.contains(row.url), texts.contains(row.mime),
-                    row.firstChunk <= Self.chunksMax, version == 0 || version == row.lastVersion
-                else { throw Corruption(offset: page * self.rows.pageCapacity + place, expected: "a row that fits its table") }
+                    row.firstChunk <= Self.chunksMax, version == 0 || version == row.lastVersion,
+                    row.lastVersion <= Self.foundVersionMax, ids.bytes(UInt32(number)).isValidUTF8
+                else { throw Corruption(offset: number, expected: "a row that fits its table") }
                 if version != 0 { count(row, by: 1) }
             }
         }
+        try checkTree()
     }
 
     /// The nodes that are there, by page: reading them one by one would count references for each.
@@ -74,6 +76,43 @@ struct DocumentTable: Sendable {
             for place in rows.indices where live[place] != 0 { body(page * self.rows.pageCapacity + place, rows[place]) }
         }
     }
+
+    /// Each node that is there lies under one that is there, or at the root; nodes know how many lie under them; and who walks
+    /// up comes to an end. O(nodes), and for those under others each path is walked once.
+    private func checkTree() throws(Corruption) {
+        var children: [Int: UInt32] = [:]
+        var parents: [Int] = []
+        var nested: [Int] = []
+        forEachLive { number, row in
+            if row.childCount > 0 { parents.append(number) }
+            guard let parent = row.parent else { return }
+            children[parent, default: 0] += 1
+            nested.append(number)
+        }
+        guard children.count == parents.count else { throw Corruption(offset: 0, expected: "\(children.count) nodes with others under them, found \(parents.count)") }
+        for parent in parents where rows[parent].childCount != children[parent] {
+            throw Corruption(offset: parent, expected: "\(children[parent] ?? 0) nodes under this one, found \(rows[parent].childCount)")
+        }
+        for parent in children.keys where !isLive(parent) { throw Corruption(offset: parent, expected: "a node that is there, over others") }
+        try checkPaths(from: nested)
+    }
+
+    private func checkPaths(from nested: [Int]) throws(Corruption) {
+        var leadsToRoot = Bitmap(count: count)
+        for start in nested {
+            var path: [Int] = []
+            var place: Int? = start
+            while let node = place, !leadsToRoot[node] {
+                guard path.count < count else { throw Corruption(offset: start, expected: "a path that ends at the root") }
+                path.append(node)
+                place = rows[node].parent
+            }
+            for node in path { leadsToRoot[node] = true }
+        }
+    }
+
+    /// Versions that are found have others after them.
+    private static let foundVersionMax = UInt32.max - 1 << 16
 
     /// Chunk numbers stay below this, which a million new chunks a second reach in 35,000 years.
     static let chunksMax: UInt64 = 1 << 60

@@ -48,7 +48,8 @@ struct FieldColumn: Sendable {
                 switch schema.type {
                 case .keyword: values[document] < UInt64(keywords.count)
                 case .keywords: list(values[document]).upperBound <= lists.count
-                case .int, .float, .bool, .time: true
+                case .float: Double(bitPattern: values[document]).isFinite
+                case .int, .bool, .time: true
                 }
             guard isInside else { throw Corruption(offset: document, expected: "a value that the field \(schema.name) has") }
         }

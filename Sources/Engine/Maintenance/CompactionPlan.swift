@@ -9,6 +9,8 @@ struct PartSize: Equatable {
     var isSegment = true
     /// Damaged segments are not read; they can be let go once nothing in them is in force.
     var isReadable: Bool
+    /// Chunk numbers covered.
+    var chunks = 0..<0
 
     /// What would be left of it.
     var liveBytes: Int { rowCount == 0 ? 0 : byteCount / rowCount * liveCount }
@@ -21,6 +23,8 @@ enum CompactionPlan {
     /// A segment is not made larger than this, which also bounds the space a compaction needs for a while.
     static let segmentBytesMax = 4 << 30
     private static let tierBytes = 1 << 20
+    /// A segment counts its chunks with 32 bits from its first on. Numbers are not given again, so parts may lie further apart.
+    static let chunksMax = Int(UInt32.max)
 
     /// The parts to rewrite as one; nil when all is well. Half-dead segments come first: they cost space and time for nothing.
     static func next(_ parts: [PartSize]) -> Range<Int>? {
@@ -44,7 +48,7 @@ enum CompactionPlan {
     private static func run(_ parts: [PartSize], from start: Int) -> Range<Int> {
         var end = start
         var bytes = 0
-        while end < parts.count, parts[end].isReadable, end == start || bytes + parts[end].liveBytes <= segmentBytesMax {
+        while end < parts.count, parts[end].isReadable, end == start || bytes + parts[end].liveBytes <= segmentBytesMax && areNear(parts[start], parts[end]) {
             bytes += parts[end].liveBytes
             end += 1
         }
@@ -57,7 +61,9 @@ enum CompactionPlan {
             let limit = tier(parts[last].liveBytes)
             var first = last
             var bytes = parts[last].liveBytes
-            while first > 0, parts[first - 1].isReadable, tier(parts[first - 1].liveBytes) <= limit, bytes + parts[first - 1].liveBytes <= segmentBytesMax {
+            while first > 0, parts[first - 1].isReadable, tier(parts[first - 1].liveBytes) <= limit, bytes + parts[first - 1].liveBytes <= segmentBytesMax,
+                areNear(parts[first - 1], parts[last])
+            {
                 first -= 1
                 bytes += parts[first].liveBytes
             }
@@ -65,6 +71,8 @@ enum CompactionPlan {
         }
         return nil
     }
+
+    private static func areNear(_ first: PartSize, _ last: PartSize) -> Bool { last.chunks.upperBound - first.chunks.lowerBound <= chunksMax }
 
     private static func tier(_ bytes: Int) -> Int {
         var tier = 0

@@ -137,7 +137,7 @@ final class Maintenance: Sendable {
         guard writer.rowCount > 0 else { return nil }
         let record = try writer.write(to: try output(.segment, pace))
         // Mapped before the manifest names it: were it not to be read, nothing would have changed.
-        let segment = Segment(record, schema: state.schema, disk: store.disk, databaseID: store.databaseID)
+        let segment = Segment(record, schema: state.schema, documentCount: state.documents.count, disk: store.disk, databaseID: store.databaseID)
         if let corruption = segment.corruption { throw EngineError(.diskFailed, "a segment just written cannot be read (\(corruption))") }
         return segment
     }
@@ -227,7 +227,8 @@ extension PartSize {
     init(_ part: ChunkPart) {
         self.init(
             byteCount: part.segment?.byteCount ?? 0, rowCount: part.rowCount, liveCount: part.liveCount,
-            isSegment: part.segment != nil, isReadable: part.segment.map { $0.corruption == nil } ?? false)
+            isSegment: part.segment != nil, isReadable: part.segment.map { $0.corruption == nil } ?? false,
+            chunks: part.chunks)
     }
 }
 

@@ -85,11 +85,26 @@ extension CollectionSnapshot {
     ) throws(EngineError) -> (found: [[Candidate]], visited: Int) {
         var scan = PartScan(search: FlatSearch(queries: queries, k: k), space: space, documents: state.documents, allowed: allowed, deadline: deadline)
         // A damaged segment found on the way is left out as a whole, as it will be from now on.
-        while try !scan.run(over: parts, firstRows) {
+        while true {
+            if try scan.run(over: parts, firstRows) {
+                let visited = scan.search.compared
+                let found = scan.search.finish()
+                if areComparable(found, queries) { return (found, visited) }
+            }
             scan.search = FlatSearch(queries: queries, k: k)
         }
-        let visited = scan.search.compared
-        return (scan.search.finish(), visited)
+    }
+
+    /// Whether every score is a number. A segment with vectors that cannot have been stored is quarantined for it.
+    private func areComparable(_ found: [[Candidate]], _ queries: [FlatQuery]) -> Bool {
+        for (query, candidates) in zip(queries, found) {
+            guard let strange = candidates.first(where: { !query.finalScore($0.score).isFinite }) else { continue }
+            let place = place(ofRow: Int(strange.row))
+            guard let segment = parts[place.part].segment else { preconditionFailure("vectors in memory have been checked") }
+            _ = segment.quarantine("a vector in row \(place.row) that can be compared")
+            return false
+        }
+        return true
     }
 
     private func hits(_ candidates: [Candidate], query: FlatQuery, minScore: Float?) -> [Hit] {

@@ -30,6 +30,9 @@ enum SegmentColumn {
 final class Segment: Sendable {
     let record: ManifestSegment
     private let columns: Columns?
+    /// Nodes of the collection: numbers of documents stay below.
+    private let documentCount: Int
+    private let areDocumentsChecked = Atomic(false)
     private let isDamaged: Atomic<Bool>
     private let damage: Mutex<Corruption?>
 
@@ -53,8 +56,9 @@ final class Segment: Sendable {
     }
 
     /// Maps the file: O(columns). One that cannot be mapped is there all the same, quarantined.
-    init(_ record: ManifestSegment, schema: CollectionSchema, disk: any Disk, databaseID: UInt64) {
+    init(_ record: ManifestSegment, schema: CollectionSchema, documentCount: Int, disk: any Disk, databaseID: UInt64) {
         self.record = record
+        self.documentCount = documentCount
         var found: Corruption?
         do throws(ColumnFileError) {
             let file = try ColumnFile(disk: disk, kind: .segment, reference: record.file, databaseID: databaseID)
@@ -118,6 +122,11 @@ final class Segment: Sendable {
         return EngineError.damaged(found)
     }
 
+    /// For what only its readers can find to be wrong.
+    func quarantine(_ expected: String) -> EngineError {
+        quarantine(Corruption(file: ColumnFileKind.segment.fileName(record.file.number), offset: 0, expected: expected))
+    }
+
     private func intact() throws(EngineError) -> Columns {
         guard !isDamaged.load(ordering: .acquiring), let columns else {
             throw EngineError.damaged(corruption ?? Corruption(offset: 0, expected: "a segment"))
@@ -133,8 +142,21 @@ final class Segment: Sendable {
 
     // MARK: Rows
 
+    /// Whose the rows are. The first call reads all of them: O(rows).
     @_lifetime(borrow self)
-    func documents(_ rows: Range<Int>) throws(EngineError) -> Span<UInt32> { try elements(try intact().documents, rows) }
+    func documents(_ rows: Range<Int>) throws(EngineError) -> Span<UInt32> {
+        let column = try intact().documents
+        if !areDocumentsChecked.load(ordering: .acquiring) { try checkDocuments(column) }
+        return try elements(column, rows)
+    }
+
+    /// Two threads may check them at the same time, harmlessly.
+    private func checkDocuments(_ column: PlainColumn) throws(EngineError) {
+        let all: Span<UInt32> = try elements(column, 0..<rowCount)
+        for row in all.indices where Int(all[row]) >= documentCount { throw quarantine("the document of row \(row)") }
+        areDocumentsChecked.store(true, ordering: .releasing)
+    }
+
     @_lifetime(borrow self)
     func versions(_ rows: Range<Int>) throws(EngineError) -> Span<UInt32> { try elements(try intact().versions, rows) }
     @_lifetime(borrow self)
@@ -147,11 +169,12 @@ final class Segment: Sendable {
         return try elements(space.vectors, rows.lowerBound * space.width..<rows.upperBound * space.width)
     }
 
-    /// A row's vector, if it has one.
+    /// One row's vector, to be handed out: its numbers are finite.
     @_lifetime(borrow self)
-    func vector(_ row: Int, space: Int) throws(EngineError) -> Span<Float>? {
-        guard try !factors(row..<row + 1, space: space)[0].isNaN else { return nil }
-        return try vectors(row..<row + 1, space: space).extracting(first: try intact().spaces[space].dimension)
+    func paddedVector(_ row: Int, space: Int) throws(EngineError) -> Span<Float> {
+        let vector = try vectors(row..<row + 1, space: space)
+        for index in vector.indices where !vector[index].isFinite { throw quarantine("finite numbers in the vector of row \(row)") }
+        return vector
     }
 
     func absentCount(space: Int) throws(EngineError) -> Int { try intact().spaces[space].absentCount }
@@ -159,7 +182,9 @@ final class Segment: Sendable {
     /// The chunk's number.
     func chunk(ofRow row: Int) throws(EngineError) -> Int {
         guard let chunks = try intact().chunks else { return self.chunks.lowerBound + row }
-        return self.chunks.lowerBound + Int(try element(chunks, row))
+        let chunk = self.chunks.lowerBound + Int(try element(chunks, row))
+        guard self.chunks.contains(chunk) else { throw quarantine("a chunk of \(self.chunks) in row \(row)") }
+        return chunk
     }
 
     /// The row of a live chunk: O(log rows).
@@ -173,7 +198,7 @@ final class Segment: Sendable {
             if try element(column, middle) < wanted { low = middle + 1 } else { high = middle }
         }
         guard low < rowCount, try element(column, low) == wanted else {
-            throw quarantine(Corruption(file: ColumnFileKind.segment.fileName(record.file.number), offset: 0, expected: "chunk \(chunk), which is in force"))
+            throw quarantine("chunk \(chunk), which is in force")
         }
         return low
     }
@@ -190,7 +215,10 @@ final class Segment: Sendable {
 
     @_lifetime(&reader)
     private func item(_ column: PackedColumn, _ row: Int, _ reader: inout BlockReader) throws(EngineError) -> RawSpan {
-        do { return try column.read(row, with: &reader) } catch { throw quarantine(error) }
+        let item: RawSpan
+        do { item = try column.read(row, with: &reader) } catch { throw quarantine(error) }
+        guard item.isValidUTF8 else { throw quarantine("UTF-8 text in row \(row)") }
+        return item
     }
 
     private func element(_ column: PlainColumn, _ row: Int) throws(EngineError) -> UInt32 {

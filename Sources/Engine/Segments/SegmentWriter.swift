@@ -15,7 +15,11 @@ struct SegmentWriter {
     init(parts: ArraySlice<ChunkPart>, of state: CollectionState) throws(EngineError) {
         self.state = state
         self.parts = Array(parts)
-        kept = try parts.map { part throws(EngineError) in try state.liveRows(of: part) }
+        kept = try parts.map { part throws(EngineError) in
+            let rows = try state.liveRows(of: part)
+            try part.check(liveRows: rows.count)
+            return rows
+        }
     }
 
     var rowCount: Int { kept.reduce(0) { $0 + $1.count } }
@@ -102,6 +106,13 @@ extension CollectionState {
 
 /// Rows one by one, wherever they lie: how segments are made, not how they are searched.
 extension ChunkPart {
+    /// The chunks that documents have here are to be found here, or leaving the others out would lose them.
+    fileprivate func check(liveRows: Int) throws(EngineError) {
+        guard liveRows != liveCount else { return }
+        guard let segment else { preconditionFailure("rows in memory are their documents'") }
+        throw segment.quarantine("\(liveCount) chunks in force, found \(liveRows)")
+    }
+
     func document(_ row: Int) throws(EngineError) -> UInt32 {
         switch rows {
         case .memory(let rows): rows.documents[row]
@@ -173,7 +184,7 @@ extension ChunkPart {
             let table = rows.spaces[space].rows
             let vector = table.row(row)
             return unsafe _overrideLifetime(vector, borrowing: self)
-        case .segment(let segment): return unsafe _overrideLifetime(try segment.vectors(row..<row + 1, space: space), borrowing: self)
+        case .segment(let segment): return unsafe _overrideLifetime(try segment.paddedVector(row, space: space), borrowing: self)
         }
     }
 }

@@ -44,13 +44,33 @@ extension CollectionState {
         let (schema, nextChunk, catalog): (CollectionSchema, Int, Catalog)
         do throws(Corruption) {
             (schema, nextChunk) = try Self.decode(stored)
+            try Self.check(stored.segments, nextChunk: nextChunk)
             catalog = try CatalogFile.read(files, schema: schema)
+            try catalog.check(nextChunk: nextChunk, file: files.last?.name ?? "manifest")
         } catch { throw .corruption(error) }
         let sealed = stored.segments.map {
-            ChunkPart(rows: .segment(Segment($0, schema: schema, disk: disk, databaseID: databaseID)), liveCount: 0)
+            ChunkPart(
+                rows: .segment(Segment($0, schema: schema, documentCount: catalog.documents.count, disk: disk, databaseID: databaseID)), liveCount: 0)
         }
         self.init(number: stored.number, schema: schema, catalog: catalog, sealed: sealed, nextChunk: nextChunk)
     }
+
+    /// Segments rise without touching one another, and what they hold can be counted.
+    private static func check(_ segments: [ManifestSegment], nextChunk: Int) throws(Corruption) {
+        var end: UInt64 = 0
+        var rows: UInt64 = 0
+        for segment in segments {
+            guard segment.firstChunk >= end, segment.endChunk <= UInt64(nextChunk), segment.endChunk - segment.firstChunk <= UInt64(UInt32.max) else {
+                throw Corruption(file: "manifest", offset: 0, expected: "a segment between the chunks \(end) and \(nextChunk)")
+            }
+            end = segment.endChunk
+            rows += UInt64(segment.rowCount)
+        }
+        guard rows <= Self.foundRowsMax else { throw Corruption(file: "manifest", offset: 0, expected: "at most \(Self.foundRowsMax) rows, found \(rows)") }
+    }
+
+    /// A search numbers rows with 32 bits, those of the head behind all others.
+    private static let foundRowsMax = UInt64(UInt32.max - 1 << 24)
 
     private static func decode(_ stored: ManifestCollection) throws(Corruption) -> (CollectionSchema, nextChunk: Int) {
         do throws(Corruption) {
@@ -58,6 +78,7 @@ extension CollectionState {
             var schemaReader = ByteReader(unsafe stored.schema.span.bytes)
             let schema = try CollectionSchema(decoding: &schemaReader)
             try schemaReader.finish()
+            do throws(EngineError) { try schema.validate() } catch { throw Corruption(offset: 0, expected: "a schema that is allowed: \(error.message)") }
             var reader = ByteReader(unsafe stored.state.span.bytes)
             let nextChunk: UInt64 = try reader.read()
             try reader.finish()
@@ -73,6 +94,19 @@ extension CollectionState {
             switch error {
             case .corruption(let corruption): throw .corruption(corruption)
             case .disk(let disk): throw .disk(disk)
+            }
+        }
+    }
+}
+
+extension Catalog {
+    /// No chunk is one that the log is still to give a number. (Which segment has it is asked after the log: see
+    /// `Writer.checkWhole`.)
+    fileprivate func check(nextChunk: Int, file: String) throws(Corruption) {
+        for number in 0..<documents.count where documents.isLive(number) {
+            let row = documents.rows[number]
+            guard row.chunkCount == 0 || row.firstChunk + UInt64(row.chunkCount) <= UInt64(nextChunk) else {
+                throw Corruption(file: file, offset: 0, expected: "chunks below \(nextChunk) of document \(number)")
             }
         }
     }

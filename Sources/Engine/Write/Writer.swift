@@ -75,6 +75,7 @@ struct Writer: Sendable {
         guard collections.count < Limits.collectionsMax else {
             throw EngineError(.limitExceeded, "at most \(Limits.collectionsMax) collections", field: "name")
         }
+        guard nextNumber < .max else { throw EngineError(.limitExceeded, "no number is left for another collection", field: "name") }
         var record = ByteWriter()
         record.write(nextNumber)
         schema.encode(to: &record)
@@ -153,7 +154,7 @@ struct Writer: Sendable {
     }
 
     private mutating func applyCreate(_ number: UInt32, _ reader: inout ByteReader) throws(Corruption) {
-        guard number == nextNumber else { throw Corruption(offset: 0, expected: "collection number \(nextNumber), found \(number)") }
+        guard number == nextNumber, number < .max else { throw Corruption(offset: 0, expected: "collection number \(nextNumber), found \(number)") }
         let schema = try CollectionSchema(decoding: &reader)
         guard numbers[schema.name] == nil else { throw Corruption(offset: 4, expected: "a new collection name") }
         collections[number] = CollectionState(number: number, schema: schema)
@@ -184,6 +185,11 @@ struct Writer: Sendable {
     /// Refuses a database whose catalogs, segments and log do not belong together. O(documents).
     func checkWhole() throws(Corruption) {
         for (number, state) in collections {
+            if let part = state.sealed.first(where: { $0.liveCount > $0.rowCount }) {
+                throw Corruption(
+                    file: "manifest", offset: 0,
+                    expected: "at most \(part.rowCount) of the chunks \(part.chunks) in force in collection \(number), found \(part.liveCount)")
+            }
             guard let document = state.documentWithoutChunks() else { continue }
             throw Corruption(file: "manifest", offset: 0, expected: "a segment with the chunks of document \(document) in collection \(number), \(state.schema.name)")
         }

@@ -95,10 +95,18 @@ package enum ManifestLimits {
     package static let snapshotsMax = 1024
     package static let snapshotNameBytesMax = 255
     package static let collectionBlobBytesMax = 1 << 20
+    /// No file is longer, so that lengths can be added up.
+    package static let fileBytesMax: UInt64 = 1 << 48
 }
 
 extension ManifestContents {
-    /// Everything, as after reading it.
+    /// Everything, as after reading it: there must also be numbers left for what comes.
+    func checkAsFound() throws(Corruption) {
+        try check()
+        try require(nextFileNumber < FileKind.foundEnd, "a next file number with others after it, found \(nextFileNumber)")
+    }
+
+    /// Everything.
     func check() throws(Corruption) {
         try require(isRising(logFiles), "rising numbers of log files")
         try require(snapshots.count <= ManifestLimits.snapshotsMax, "at most \(ManifestLimits.snapshotsMax) snapshots")
@@ -118,6 +126,7 @@ extension ManifestSnapshot {
         try require(bytes > 0 && bytes <= bytesMax, "a snapshot's name of 1 to \(bytesMax) bytes")
         try require(sequence >= version.coveredSequence, "a snapshot at \(version.coveredSequence) or later")
         try require(isRising(log.map(\.number)), "rising numbers of a snapshot's log files")
+        try require(log.allSatisfy { $0.byteCount <= ManifestLimits.fileBytesMax }, "lengths that files have")
         try version.check()
     }
 }
@@ -131,13 +140,21 @@ extension ManifestVersion {
             try require(number == collection.number && number < nextCollectionNumber, "a collection below \(nextCollectionNumber), found \(number)")
             let bytesMax = ManifestLimits.collectionBlobBytesMax
             try require(max(collection.schema.count, collection.state.count) <= bytesMax, "at most \(bytesMax) bytes of schema and of state")
-            for file in collection.catalog { try require(catalogFiles.insert(file.number).inserted, "catalog file \(file.number) once") }
+            for file in collection.catalog {
+                try require(catalogFiles.insert(file.number).inserted, "catalog file \(file.number) once")
+                try file.check()
+            }
             for segment in collection.segments {
                 try require(segmentFiles.insert(segment.file.number).inserted, "segment file \(segment.file.number) once")
+                try segment.file.check()
                 try segment.check()
             }
         }
     }
+}
+
+extension FileReference {
+    fileprivate func check() throws(Corruption) { try require(byteCount <= ManifestLimits.fileBytesMax, "a length that files have, found \(byteCount)") }
 }
 
 extension ManifestSegment {

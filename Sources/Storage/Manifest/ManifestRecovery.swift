@@ -71,7 +71,7 @@ struct ManifestRecovery {
         }
         if let loss = end.loss(in: name) { throw loss }
         guard let contents else { return nil }
-        do throws(Corruption) { try contents.check() } catch {
+        do throws(Corruption) { try contents.checkAsFound() } catch {
             throw Corruption(file: name, offset: end.offset, expected: "before it: \(error.expected)")
         }
         guard contents.databaseID == reader.header.databaseID else {
