@@ -1,5 +1,6 @@
 // Databases as earlier versions wrote them, kept for ever: every later version opens them and finds what they hold.
 @testable import Engine
+import Index
 import Memory
 import Storage
 import Testing
@@ -66,10 +67,10 @@ import TestSupport
             input.documents[0].title = "Über \(id)"
             input.documents[0].url = "https://example.com/\(id)"
             input.documents[0].mime = "text/markdown"
-            input.documents[0].time = .string("2026-10-01T10:30:00.250Z")
+            input.documents[0].time = .string("2026-10-01T12:30:00.250+02:00")
             input.documents[0].fields = [
                 (name: "k", value: .string("team")), (name: "ks", value: .strings(["a", "ü"])), (name: "i", value: .integer(-3)), (name: "f", value: .number(2.5)),
-                (name: "b", value: .bool(true)), (name: "t", value: .string("1970-01-01T00:00:01Z")),
+                (name: "b", value: .bool(true)), (name: "t", value: .string("1970-01-01T00:00:00Z")),
             ]
             for ordinal in 0..<chunks {
                 var chunk = ChunkInput()
