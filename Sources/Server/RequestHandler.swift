@@ -212,8 +212,8 @@ extension Operation {
         case .upsert(let input): .upsert(input)
         case .delete(let input): .delete(input)
         case .patch(let input): .patch(input)
-        case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .listCollections,
-            .describeCollection, .get, .read, .search, .count:
+        case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
+            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count:
             nil
         }
     }

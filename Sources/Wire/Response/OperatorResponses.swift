@@ -1,5 +1,6 @@
 // Answers for those who run a daemon: what it holds, how it is doing, what work is under way.
 package import Engine
+import Memory
 
 extension ResponseWriter {
     // MARK: Statistics
