@@ -156,9 +156,6 @@ package struct Verification {
     package mutating func update(_ body: (inout VerificationReport) -> Void) { body(&report) }
 }
 
-/// What becomes of a record that was read.
-package typealias LogApply = (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
-
 extension Corruption {
     /// What kept files from being read, as a finding: bytes that a disk does not give out are as good as damaged.
     package init(_ error: LogError, reading what: String) {
@@ -169,3 +166,6 @@ extension Corruption {
         }
     }
 }
+
+/// What becomes of a record that was read.
+package typealias LogApply = (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void

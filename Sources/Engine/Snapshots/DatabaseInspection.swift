@@ -71,10 +71,10 @@ extension Database {
         throw .disk(DiskError(operation: "inspect", path: disk.path, errno: 0, reason: "its files change faster than they can be looked at: try again"))
     }
 
-    /// A manifest can give way to the next between the listing of its name and its opening.
     private static func foundManifest(_ disk: any Disk) throws(LogError) -> FoundManifest? {
         do throws(LogError) { return try FoundManifest(in: disk) } catch {
-            guard case .disk = error else { throw error }
+            // It may have given way to the next between the listing of its name and its opening, or been written to while it was
+            // read. What is wrong with it is wrong the second time too.
             return try FoundManifest(in: disk)
         }
     }
@@ -177,7 +177,7 @@ extension SegmentColumn {
 }
 
 extension CatalogStore {
-    /// The pages of a store, or (`.places`) where in it they go.
+    /// The pages of a store, or where in it they go.
     fileprivate static func columnName(_ id: UInt32, _ schema: CollectionSchema) -> String {
         storeName(id / 2, schema) + (id % 2 == 0 ? " places" : "")
     }

@@ -22,8 +22,6 @@ struct LogRecovery {
     let databaseID: UInt64
     let covered: UInt64
 
-    typealias Apply = (_ type: UInt8, _ sequence: UInt64, _ payload: RawSpan) throws(Corruption) -> Void
-
     /// A file that has been read, and where it ends.
     struct ReadFile {
         var name: String
@@ -31,14 +29,14 @@ struct LogRecovery {
     }
 
     /// Reads the files of those numbers, and makes sure that the device holds what was read.
-    func run(_ files: [UInt64], apply: Apply) throws(LogError) -> RecoveredLog {
+    func run(_ files: [UInt64], apply: LogApply) throws(LogError) -> RecoveredLog {
         let (log, last) = try read(files.map { LogFileExtent(number: $0, byteCount: .max) }, apply: apply)
         if let last { try onDisk { () throws(DiskError) in try last.end.settle(last.name, on: disk) } }
         return log
     }
 
     /// Reads the files up to the lengths that are given, or to their ends.
-    func read(_ files: [LogFileExtent], apply: Apply) throws(LogError) -> (log: RecoveredLog, last: ReadFile?) {
+    func read(_ files: [LogFileExtent], apply: LogApply) throws(LogError) -> (log: RecoveredLog, last: ReadFile?) {
         precondition(zip(files, files.dropFirst()).allSatisfy { $0.number < $1.number }, "a manifest names log files in their order")
         let names = try onDisk { () throws(DiskError) in try disk.list() }
         let there = names.compactMap { FileKind.log.number($0) }
@@ -63,7 +61,7 @@ struct LogRecovery {
     }
 
     private func replay(
-        _ name: String, _ bytes: RawSpan, after before: ReadFile?, _ log: inout RecoveredLog, apply: Apply
+        _ name: String, _ bytes: RawSpan, after before: ReadFile?, _ log: inout RecoveredLog, apply: LogApply
     ) throws(LogError) -> ReadFile {
         do throws(Corruption) {
             let reader = try RecordFileReader(name: name, bytes: bytes, kind: .log)
