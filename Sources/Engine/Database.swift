@@ -51,7 +51,7 @@ package final class Database: Sendable {
             let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
             let published = Published(DatabaseSnapshot(writer))
             self.published = published
-            queue = CommitQueue(writer: writer, gate: LogGate(log: log, reserve: reserve, path: disk.path)) { writer, touched in
+            queue = CommitQueue(writer: writer, gate: LogGate(log: log, reserve: reserve, store: store)) { writer, touched in
                 published.update(from: writer, touched: touched)
             }
         } catch { throw .disk(error) }

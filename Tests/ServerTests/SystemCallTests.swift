@@ -27,50 +27,44 @@ struct SystemCallTests {
         #expect(load.tally.acknowledged > 200, "\(load.tally)")
     }
 
-    @Test(arguments: [3, 4, 5, 9, 30])
-    func `when a sync fails, the write in flight is in doubt, later ones are refused, and reads go on`(failing: Int) throws {
-        let served = try Self.serve(failingSync: failing)
-        var documents = NumberedDocuments(try served.daemon.connect())
-        try documents.connection.ok(#"{"id":1,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#)
-        var inDoubt: WireError?
-        for _ in 0..<failing where inDoubt == nil { inDoubt = try documents.write() }
-        #expect(inDoubt?.code == "outcome_unknown" && inDoubt?.retry == "never", "\(String(describing: inDoubt))")
-        // That sync would succeed if it were tried again, and say nothing of what the first one lost.
-        for _ in 0..<3 { #expect(try documents.write()?.code == "read_only") }
-        for id in ["0", "\(documents.acknowledged)", "none"] {
-            // The one in doubt is not there now, and may be after the restart: not even nothing can be deleted.
-            #expect(try documents.connection.failure(#"{"id":1,"op":"delete","collection":"kb","ids":["\#(id)"]}"#).code == "read_only")
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 30])
+    func `when a sync fails, a write in flight is in doubt, later ones are refused, and reads go on`(failing: Int) throws {
+        let directory = try TemporaryDirectory()
+        let faults = try SystemCallFaults(in: directory).environment("FAILING_SYNC", failing)
+        let served: ServedDatabase
+        do { served = try ServedDatabase(at: directory.file("db"), in: directory, environment: faults) } catch {
+            // The first syncs are those of the manifest and of the reserve: a database whose disk fails so early does not open.
+            #expect(failing < 6 && "\(error)".contains("fdatasync"), "\(error)")
+            let served = try ServedDatabase(at: directory.file("db"), in: directory)
+            #expect(try served.daemon.connect().ok(#"{"id":1,"op":"collection.list"}"#).root["collections"]?.array.isEmpty == true)
+            return
         }
-        #expect(try documents.found() == Array(0..<documents.acknowledged), "reads go on, and show what was acknowledged")
+        var documents = NumberedDocuments(try served.daemon.connect())
+        var failure = try documents.connection.answer(#"{"id":1,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#).failure
+        let isMade = failure == nil
+        for _ in 0..<failing where failure == nil { failure = try documents.write() }
+        // A sync of the manifest comes before anything of the write: then it is refused, and certainly not there.
+        let code = try #require(failure).code
+        #expect(code == "outcome_unknown" || code == "read_only", "\(String(describing: failure))")
+        #expect(failure?.retry == "never")
+        // That sync would succeed if it were tried again, and say nothing of what the first one lost.
+        for _ in 0..<3 { #expect(try documents.write()?.code == (isMade ? "read_only" : "unknown_collection")) }
+        if isMade {
+            for id in ["0", "\(documents.acknowledged)", "none"] {
+                // The one in doubt is not there now, and may be after the restart: not even nothing can be deleted.
+                #expect(try documents.connection.failure(#"{"id":1,"op":"delete","collection":"kb","ids":["\#(id)"]}"#).code == "read_only")
+            }
+            #expect(try documents.found() == Array(0..<documents.acknowledged), "reads go on, and show what was acknowledged")
+        }
         let end = try served.daemon.stop()
         #expect(end.log.contains("injected: a failing sync"), "\(end.log)")
 
         try served.start()
         documents.connection = try served.daemon.connect()
+        guard isMade else { return }
         let found = try documents.found()
-        #expect(found == Array(0..<documents.acknowledged) || found == Array(0...documents.acknowledged), "\(found)")
+        #expect(found == Array(0..<documents.acknowledged) || code == "outcome_unknown" && found == Array(0...documents.acknowledged), "\(found)")
         #expect(try documents.write() == nil)
-    }
-
-    @Test(arguments: [1, 2])
-    func `when a sync fails before anything is acknowledged, nothing is, and a restart works`(failing: Int) throws {
-        let served = try Self.serve(failingSync: failing)
-        let create = #"{"id":1,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#
-        let connection = try served.daemon.connect()
-        // The first sync is that of the log file's header, without which no record is written.
-        #expect(try connection.failure(create).code == (failing == 1 ? "read_only" : "outcome_unknown"))
-        #expect(try connection.failure(create).code == "read_only")
-        #expect(try connection.ok(#"{"id":1,"op":"collection.list"}"#).root["collections"]?.array.count == 0)
-        served.daemon.kill()
-        try served.start()
-        let listed = try served.daemon.connect().ok(#"{"id":1,"op":"collection.list"}"#).root["collections"]?.array.count
-        #expect(listed == 0 || failing == 2 && listed == 1)
-    }
-
-    private static func serve(failingSync number: Int) throws -> ServedDatabase {
-        let directory = try TemporaryDirectory()
-        let faults = try SystemCallFaults(in: directory).environment("FAILING_SYNC", number)
-        return try ServedDatabase(at: directory.file("db"), in: directory, environment: faults)
     }
 
     @Test(.enabled(if: CuttableFileSystem.isPossible, "mounting ext4 on a loop device takes root"))

@@ -176,7 +176,7 @@ import TestSupport
     }
 
     @Test func `names tell kind and number, and no other name does`() {
-        for number in [0, 1, 0x2A, 1 << 62 - 1] as [UInt64] {
+        for number in [0, 1, 0x2A, 1 << 40] as [UInt64] {
             for kind in FileKind.allCases {
                 let name = kind.name(number)
                 for other in FileKind.allCases { #expect(other.number(name) == (kind == other ? number : nil)) }

@@ -11,6 +11,8 @@ final class Store: Sendable {
     private let nextNumber: Atomic<UInt64>
     /// The highest number of a log file that was named or found: one with a higher number may be about to be named.
     private let lastLogNumber: Atomic<UInt64>
+    private let isStopped = Atomic<Bool>(false)
+    private let stop = Mutex<LogError?>(nil)
 
     init(disk: any Disk, manifest: sending Manifest) throws(LogError) {
         self.disk = disk
@@ -34,14 +36,28 @@ final class Store: Sendable {
     func edit(_ make: (ManifestContents) throws(EngineError) -> ManifestEdit) throws(EngineError) {
         try manifest.withLock { manifest throws(EngineError) in
             let edit = try make(manifest.contents)
+            defer { note(manifest.stopped) }
             do throws(LogError) { try manifest.append(edit) } catch { throw EngineError(maintaining: error) }
         }
     }
 
     /// Names a new log file. Called by the log, within a commit.
     func startLogFile(_ number: UInt64) throws(LogError) {
-        try manifest.withLock { manifest throws(LogError) in try manifest.append(.startLogFile(number)) }
+        try manifest.withLock { manifest throws(LogError) in
+            defer { note(manifest.stopped) }
+            try manifest.append(.startLogFile(number))
+        }
         lastLogNumber.store(number, ordering: .relaxed)
+    }
+
+    /// What has stopped all edits. One load where nothing has: every group of writes asks, since a device that failed a sync
+    /// of the manifest is not trusted with the log either.
+    var stopped: LogError? { isStopped.load(ordering: .acquiring) ? stop.withLock { $0 } : nil }
+
+    private func note(_ stopped: LogError?) {
+        guard let stopped else { return }
+        stop.withLock { $0 = stopped }
+        isStopped.store(true, ordering: .releasing)
     }
 
     /// Makes the names of finished files durable.
@@ -58,7 +74,7 @@ final class Store: Sendable {
     private func removeUnnamed() throws(DiskError) {
         let lastLog = lastLogNumber.load(ordering: .relaxed)
         let names = try disk.list()
-        let (contents, isStopped) = manifest.withLock { ($0.contents, $0.isStopped) }
+        let (contents, isStopped) = manifest.withLock { ($0.contents, $0.stopped != nil) }
         guard !isStopped else { return }
         let named = contents.namedFiles()
         for name in names where !named.contains(name) {

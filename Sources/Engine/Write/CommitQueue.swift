@@ -158,7 +158,7 @@ final class CommitQueue: Sendable {
                 case .nothing(let counts):
                     // Where a write is in doubt it is not in force, and may be after a restart: "there is nothing to delete"
                     // could then turn out to be untrue.
-                    if let stopped = committer.gate.log.stopped { throw EngineError(stopped) }
+                    if let stopped = committer.gate.stopped { throw EngineError(stopped) }
                     waiting.completion(.success(WriteOutcome(sequence: committer.writer.sequence, counts: counts)))
                 }
             } catch { waiting.completion(.failure(error)) }

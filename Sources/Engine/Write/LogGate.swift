@@ -7,21 +7,26 @@ import Storage
 struct LogGate: ~Copyable {
     let log: Log
     private let reserve: Reserve
+    private let store: Store
     /// Why the disk was last called full.
     private var full: DiskError
     /// Whether the last group was refused for that.
     private var isFull = false
 
-    init(log: Log, reserve: Reserve, path: String) {
+    init(log: Log, reserve: Reserve, store: Store) {
         self.log = log
         self.reserve = reserve
-        full = DiskError.full(path)
+        self.store = store
+        full = DiskError.full(store.disk.path)
     }
+
+    /// Why nothing is written any more, after a failure that was not for want of space.
+    var stopped: LogError? { log.stopped ?? store.stopped }
 
     /// Whether the next group has good prospects.
     var condition: WriteCondition {
         let hasReserve = reserve.isIntact
-        if let stopped = log.stopped { return WriteCondition(state: .stopped, reason: "\(stopped)", hasReserve: hasReserve) }
+        if let stopped { return WriteCondition(state: .stopped, reason: "\(stopped)", hasReserve: hasReserve) }
         // Without its reserve only what takes away is let through.
         if isFull || !hasReserve { return WriteCondition(state: .diskFull, reason: "\(full)", hasReserve: hasReserve) }
         return WriteCondition(state: .accepting, reason: nil, hasReserve: true)
@@ -29,6 +34,7 @@ struct LogGate: ~Copyable {
 
     /// Returns the sequence of the group's first record.
     mutating func append(_ entries: [LogEntry], isRemoval: Bool) throws(LogError) -> UInt64 {
+        if let stopped { throw stopped }
         do throws(LogError) {
             if !isRemoval { try refillReserve() }
             let first = try log.append(entries)

@@ -39,7 +39,7 @@ package final class Manifest {
     private var isRemovalDurable = true
     private let stop = WriteStop()
     /// Whether an earlier failure has stopped all edits. The one that failed may be found by the next open, or not.
-    package var isStopped: Bool { stop.reason != nil }
+    package var stopped: LogError? { stop.reason.map { .stopped($0) } }
 
     /// Opens the manifest in `disk`, or creates it, with a random database id, where no file of a database is.
     package init(disk: any Disk, sizes: ManifestFileSizes = ManifestFileSizes(), randomness: @escaping () -> UInt64) throws(LogError) {
