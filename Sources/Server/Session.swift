@@ -226,7 +226,8 @@ final class Session: Sendable {
     /// Hands background work to its thread, which takes as long as it takes; at its deadline the request is answered and
     /// the work goes on.
     private func carryOut(_ order: MaintenanceThread.Order, _ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) {
-        if let refusal = handler.refusal(of: request, deadline: deadline) {
+        // Its deadline is none of the work's concern: that goes on in any case.
+        if let refusal = handler.refusal(of: request, deadline: nil) {
             worker.response.failure(request.id, refusal)
             return send(worker, ticket)
         }

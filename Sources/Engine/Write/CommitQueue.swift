@@ -174,13 +174,15 @@ final class CommitQueue: Sendable {
             entries.removeAll()
             members.removeAll()
         }
-        defer { note(committer.gate.condition) }
         let first: UInt64
         // A group takes away as a whole or not at all: see `Writer.isNeededInForce`.
         do { first = try committer.gate.append(entries, isRemoval: Writer.isRemoval(members[0].change)) } catch {
+            // Before the answers: whoever is refused and asks finds out why.
+            note(committer.gate.condition)
             for member in members { member.completion(.failure(EngineError(error))) }
             return
         }
+        note(committer.gate.condition)
         appendedBytes.store(committer.gate.log.bytesAppended, ordering: .relaxed)
         var outcomes: [WriteOutcome] = []
         var touched: Set<UInt32> = []
