@@ -126,6 +126,12 @@ enum RequestScript {
         case .dropSnapshot(let name):
             try engine { () throws(EngineError) in try database.dropSnapshot(name) }
             response.done(id, sequence: 1)
+        case .verifySnapshot(let name):
+            response.verified(id, name: name, try engine { () throws(EngineError) in try database.verifySnapshot(name) })
+        case .exportSnapshot(let input):
+            response.exported(id, input, try engine { () throws(EngineError) in
+                try database.exportSnapshot(name: input.name, since: input.since, offset: input.offset)
+            })
         case .listSnapshots: response.snapshots(id, sequence: 1, database.snapshots)
         case .jobs: response.jobs(id, underWay: database.jobs.underWay, finished: database.jobs.finished)
         case .serverStats:
