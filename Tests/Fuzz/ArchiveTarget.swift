@@ -59,9 +59,9 @@ private struct ArchiveScript {
         var raw = header()
         change(&raw)
         raw += choices.bytes(input.count)
-        let cut = raw.count / 2
         // Two frames, as a file has that came in pieces.
-        return CompressedFrame.of(raw[..<cut].bytes) + CompressedFrame.of(raw[cut...].bytes)
+        let (first, second) = (Array(raw.prefix(raw.count / 2)), Array(raw.dropFirst(raw.count / 2)))
+        return CompressedFrame.of(first.rawSpan) + CompressedFrame.of(second.rawSpan)
     }
 
     private mutating func header() -> [UInt8] {
@@ -82,14 +82,8 @@ private struct ArchiveScript {
             let place = choices.word() % header.count
             header[place] = choices.byte()
         }
-        let checksum = Checksum.of(header[..<(header.count - 4)].bytes)
+        let covered = Array(header.dropLast(4))
+        let checksum = Checksum.of(covered.rawSpan)
         for byte in 0..<4 { header[header.count - 4 + byte] = UInt8(truncatingIfNeeded: checksum >> (8 * byte)) }
-    }
-}
-
-extension ArraySlice<UInt8> {
-    // Sound: bytes have no invalid pattern.
-    fileprivate var bytes: RawSpan {
-        @_lifetime(borrow self) get { unsafe span.bytes }
     }
 }
