@@ -1,7 +1,9 @@
 // Heads become segments, segments become one, catalogs grow in chains of files: nobody sees a difference.
 @testable import Engine
+import Index
 import Memory
 import Storage
+import Synchronization
 import Testing
 import TestSupport
 
@@ -164,6 +166,25 @@ import TestSupport
         #expect(try database.snapshot().collection("c").byteCount < 100_000)
         try database.checkpoint()
         #expect(disk.names.filter { $0 != Reserve.name }.reduce(0) { $0 + (disk[$1]?.count ?? 0) } < 100_000)
+    }
+
+    @Test func `a compaction tells how far it has come`() throws {
+        let database = try TestDatabase.open(FaultyDisk(), sizes: TestDatabase.largeFiles)
+        _ = try database.write(.createCollection(CollectionSchema(name: "wide", spaces: [SpaceSchema(dimension: 1024, metric: .l2)], fields: [])))
+        for part in 0..<2 {
+            for number in 0..<500 {
+                _ = try database.write(.upsert(UpsertInput("\(part) \(number)", vectors: [(nil, [Float](repeating: Float(number), count: 1024))], into: "wide")))
+            }
+            try database.checkpoint()
+        }
+        let seen = Mutex([Job]())
+        try database.optimize(nil, Pace { _ throws(EngineError) in
+            if let job = database.jobs.underWay { seen.withLock { $0.append(job) } }
+        })
+        let jobs = seen.withLock { $0 }
+        #expect(jobs.count >= 2 && jobs.allSatisfy { $0.kind == .compaction && $0.collection == "wide" && $0.done > 0 && $0.done <= $0.total })
+        #expect(zip(jobs, jobs.dropFirst()).allSatisfy { $0.done < $1.done })
+        #expect(database.jobs.underWay == nil)
     }
 
     // MARK: The plan

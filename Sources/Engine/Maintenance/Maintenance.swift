@@ -40,11 +40,12 @@ final class Maintenance: Sendable {
         try working.withLock { _ throws(EngineError) in try sweepLocked() }
     }
 
-    /// Half-written files of work that failed take space on what may be a full disk.
+    /// Work that fails leaves files that nothing names, on a disk that may be full because of them.
     private func tidying(_ work: () throws(EngineError) -> Void) throws(EngineError) {
         do { try work() } catch {
             isSweepDue.store(true, ordering: .relaxed)
-            do { try sweepLocked() } catch { note(error) }
+            // What the disk does not let go of now stays due.
+            do { try sweepLocked() } catch let leftover { note(leftover) }
             throw error
         }
     }
@@ -53,16 +54,6 @@ final class Maintenance: Sendable {
         guard isSweepDue.exchange(false, ordering: .relaxed) else { return }
         do { try store.sweep() } catch {
             isSweepDue.store(true, ordering: .relaxed)
-            throw error
-        }
-    }
-
-    /// Work that fails leaves files that nothing names, on a disk that may be full because of them.
-    private func sweepingAfterFailure<T>(_ work: () throws(EngineError) -> T) throws(EngineError) -> T {
-        do { return try work() } catch {
-            isSweepDue.store(true, ordering: .relaxed)
-            // What the disk does not let go of now stays due.
-            do { try sweepLocked() } catch let leftover { note(leftover) }
             throw error
         }
     }
@@ -192,10 +183,14 @@ final class Maintenance: Sendable {
         let parts = state.sealed[range]
         let removed = parts.compactMap { $0.segment?.record }
         precondition(removed.count == parts.count, "a plan names segments only")
-        progress.begin(.compaction, collection: state.schema.name, total: parts.reduce(0) { $0 + $1.liveCount })
+        progress.begin(.compaction, collection: state.schema.name, total: parts.reduce(0) { $0 + PartSize($1).liveBytes })
         defer { progress.end() }
         let isAllDead = parts.allSatisfy { $0.liveCount == 0 }
-        let added = isAllDead ? nil : try writeSegment(of: state, range, pace)
+        let counting = Pace { [progress] bytes throws(EngineError) in
+            progress.advance(by: bytes)
+            try pace.step(bytes: bytes)
+        }
+        let added = isAllDead ? nil : try writeSegment(of: state, range, counting)
         if added != nil { try store.syncNames() }
         try store.edit { _ in .replaceSegments(collection: state.number, removed: removed.map(\.file.number), added: added.map { [$0.record] } ?? []) }
         let chunks = parts.first!.chunks.lowerBound..<parts.last!.chunks.upperBound  // A plan's range is not empty.
@@ -209,7 +204,6 @@ struct Replacement: Sendable {
     var collection: UInt32
     var chunks: Range<Int>
     var by: Segment?
-
 }
 
 /// What the writer held at one sequence, its heads sealed.

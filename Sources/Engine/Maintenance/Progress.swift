@@ -3,11 +3,11 @@ import Synchronization
 
 /// A piece of background work and how far it has come.
 package struct Job: Equatable, Sendable {
-    package enum Kind: String, Sendable { case checkpoint, compaction, verification }
+    package enum Kind: String, Sendable { case checkpoint, compaction }
     package var kind: Kind
     /// nil where it is about all of them.
     package var collection: String?
-    /// Of `total`: collections of a checkpoint, chunks of a compaction, files of a verification.
+    /// Of `total`: collections of a checkpoint, bytes of a compaction, as far as they can be told before.
     package var done: Int
     package var total: Int
 }
@@ -29,7 +29,13 @@ final class Progress: Sendable {
         state.withLock { $0.job = Job(kind: kind, collection: collection, done: 0, total: total) }
     }
 
-    func advance(by count: Int) { state.withLock { $0.job?.done += count } }
+    /// What there is to do is reckoned; more than that is never said to be done.
+    func advance(by count: Int) {
+        state.withLock { state in
+            guard let job = state.job else { return }
+            state.job?.done = min(job.done + count, job.total)
+        }
+    }
 
     func end() {
         state.withLock {

@@ -134,12 +134,6 @@ final class Segment: Sendable {
         return columns
     }
 
-    /// Reads every byte. O(file).
-    func verify() throws(EngineError) {
-        let columns = try intact()
-        do { try columns.file.verify() } catch { throw quarantine(error) }
-    }
-
     // MARK: Rows
 
     /// Whose the rows are. The first call reads all of them: O(rows).
