@@ -9,9 +9,9 @@ package struct DatabaseSizes: Sendable {
     package var manifest = ManifestFileSizes()
     /// Kept back so that deletions succeed on a full disk.
     package var reserveBytes = 8 << 20
-    /// Log bytes after which a checkpoint is due. With what arrives while it is made, an open replays at most 64 MiB.
+    /// Log bytes after which a checkpoint is due. A long compaction makes it wait its turn, and an open then replays more.
     package var checkpointBytes = 40 << 20
-    /// Log bytes without a checkpoint beyond which writers wait for one.
+    /// Log bytes without a checkpoint beyond which writers wait for one: what an open replays at most.
     package var backlogBytesMax = 128 << 20
 
     package init() {}

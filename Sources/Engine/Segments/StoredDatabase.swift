@@ -103,11 +103,10 @@ extension Catalog {
     /// No chunk is one that the log is still to give a number. (Which segment has it is asked after the log: see
     /// `Writer.checkWhole`.)
     fileprivate func check(nextChunk: Int, file: String) throws(Corruption) {
-        for number in 0..<documents.count where documents.isLive(number) {
-            let row = documents.rows[number]
-            guard row.chunkCount == 0 || row.firstChunk + UInt64(row.chunkCount) <= UInt64(nextChunk) else {
-                throw Corruption(file: file, offset: 0, expected: "chunks below \(nextChunk) of document \(number)")
-            }
+        var wrong: Int?
+        documents.forEachLive { number, row in
+            if row.chunkCount > 0, row.firstChunk + UInt64(row.chunkCount) > UInt64(nextChunk) { wrong = wrong ?? number }
         }
+        if let wrong { throw Corruption(file: file, offset: 0, expected: "chunks below \(nextChunk) of document \(wrong)") }
     }
 }
