@@ -112,7 +112,8 @@ extension DatabaseInspection.Collection {
 extension DatabaseInspection.File {
     fileprivate func show() {
         let rows = chunks.isEmpty ? "" : ", \(rows.counted("row")) of chunks \(chunks.lowerBound) to \(chunks.upperBound - 1)"
-        print("  \(name): \(byteCount.grouped) bytes\(rows)")
+        let indexed = indexed.map { ", index of space \($0.space) of \($0.segment)" } ?? ""
+        print("  \(name): \(byteCount.grouped) bytes\(rows)\(indexed)")
         if let damage { print("    DAMAGED: \(damage)") }
         guard !columns.isEmpty else { return }
         var table = Table(["    column", "count", "stored", "raw"], alignsRight: [1, 2, 3])
@@ -127,6 +128,10 @@ extension DatabaseInspection.File {
             line.member("rows", rows)
             line.member("first_chunk", chunks.lowerBound)
             line.member("end_chunk", chunks.upperBound)
+        }
+        if let indexed {
+            line.member("segment", indexed.segment)
+            line.member("space", indexed.space)
         }
         if let damage { line.member("damage", damage) }
         line.objects("columns", columns) { (line, column) in
