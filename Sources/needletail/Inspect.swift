@@ -84,7 +84,7 @@ extension DatabaseInspection.Collection {
         print("")
         let counts = documents.map { "\($0.counted("document")), \((folders ?? 0).counted("folder"))" } ?? "catalog DAMAGED"
         print("collection \(schema.name) (number \(number)): \(counts)")
-        print("  spaces: \(schema.spaces.isEmpty ? "none" : schema.spaces.map { "\($0.name) \($0.dimension) \($0.metric.name)" }.joined(separator: ", "))")
+        print("  spaces: \(schema.spaces.isEmpty ? "none" : schema.spaces.map(\.shown).joined(separator: ", "))")
         print("  fields: \(schema.fields.isEmpty ? "none" : schema.fields.map { "\($0.name) \($0.type.rawValue)" }.joined(separator: ", "))")
         for file in files { file.show() }
     }
@@ -100,12 +100,21 @@ extension DatabaseInspection.Collection {
             line.member("name", space.name)
             line.member("dim", space.dimension)
             line.member("metric", space.metric.name)
+            line.member("index", space.index.rawValue)
+            line.member("quantization", space.quantization.rawValue)
         }
         line.objects("fields", schema.fields) { (line, field) in
             line.member("name", field.name)
             line.member("type", field.type.rawValue)
         }
         line.objects("files", files) { (line, file) in file.write(to: &line) }
+    }
+}
+
+extension SpaceSchema {
+    fileprivate var shown: String {
+        let choices = [index.rawValue, quantization.rawValue].filter { $0 != "auto" }.map { " " + $0 }.joined()
+        return "\(name) \(dimension) \(metric.name)\(choices)"
     }
 }
 
