@@ -8,6 +8,7 @@ package final class CollectionSnapshot: Sendable {
     /// The parts, the head last, and for each the number of its first row when all are counted through.
     let parts: [ChunkPart]
     let firstRows: [Int]
+    private let visibilities = VisibilityCache()
 
     init(_ state: CollectionState) {
         self.state = state
@@ -68,10 +69,17 @@ package final class CollectionSnapshot: Sendable {
 
     /// The documents that a filter and a subtree leave; nil where neither is given and all are meant.
     func documents(filter: Filter?, under: [String]?) throws(EngineError) -> Bitmap? {
+        try visibility(filter: filter, under: under)?.documents
+    }
+
+    /// The same with what indexes make of it. Worked out at the first time of asking this snapshot: O(documents).
+    func visibility(filter: Filter?, under: [String]?) throws(EngineError) -> Visibility? {
         guard filter != nil || under != nil else { return nil }
-        var allowed = if let filter { try state.documents(matching: filter) } else { state.liveDocuments() }
-        if let under { allowed.formIntersection(state.subtree(of: under)) }
-        return allowed
+        return try visibilities.visibility(of: VisibilityKey(filter: filter, under: under)) { () throws(EngineError) in
+            var allowed = if let filter { try state.documents(matching: filter) } else { state.liveDocuments() }
+            if let under { allowed.formIntersection(state.subtree(of: under)) }
+            return allowed
+        }
     }
 }
 

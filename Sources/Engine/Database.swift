@@ -13,6 +13,8 @@ package struct DatabaseSizes: Sendable {
     package var checkpointBytes = 40 << 20
     /// Log bytes without a checkpoint beyond which writers wait for one: what an open replays at most.
     package var backlogBytesMax = 128 << 20
+    /// Rows from which on a segment gets an index. Fewer are compared vector by vector in the time of a few walks.
+    package var indexedRowsMin = 2048
 
     package init() {}
 }
@@ -28,6 +30,7 @@ package final class Database: Sendable {
     private let sizes: DatabaseSizes
     let store: Store
     let maintenance: Maintenance
+    private let indexWork: IndexWork
 
     /// Opens or creates the database in `disk`: maps its segments, reads its catalogs, replays the log behind the last checkpoint.
     ///
@@ -58,6 +61,7 @@ package final class Database: Sendable {
         self.sizes = sizes
         self.store = store
         maintenance = Maintenance(store: store, queue: queue, persisted: stored.catalogs)
+        indexWork = IndexWork(store: store, queue: queue, maintenance: maintenance, rowsMin: sizes.indexedRowsMin)
         // What a crash left of work that was under way.
         maintenance.sweepWhenIdle()
     }
@@ -121,6 +125,22 @@ package final class Database: Sendable {
         return try maintenance.compact({ published.current().states }, by: CompactionPlan.next, pace)
     }
 
+    /// One piece of work on indexes: one is checked that was found at the open, or built on up to `threads` threads; false where there
+    /// is none to do. Goes on beside `maintain`, on a thread of its own if that is wanted.
+    package func maintainIndexes(threads: Int = 1, _ pace: Pace = .unlimited) throws(EngineError) -> Bool {
+        do {
+            let hasWorked = try indexWork.work({ published.current().states }, threads: threads, pace)
+            maintenance.noteIndexes(nil)
+            return hasWorked
+        } catch {
+            maintenance.noteIndexes(error)
+            throw error
+        }
+    }
+
+    /// Whether every segment that is to have an index has one that is in use.
+    package var areIndexesDone: Bool { indexWork.isDone(published.current().states) }
+
     package var isCheckpointDue: Bool { queue.backlogBytes >= sizes.checkpointBytes }
 
     /// Whether the log has grown so long that writers will soon have to wait: no time for background work to take any.
@@ -145,7 +165,10 @@ package final class Database: Sendable {
     }
 
     /// The background work under way, and how many pieces of it have ended since the database was opened, well or not.
-    package var jobs: (underWay: Job?, finished: Int) { (maintenance.progress.job, maintenance.progress.finished) }
+    package var jobs: (underWay: [Job], finished: Int) {
+        let (files, indexes) = (maintenance.progress, maintenance.indexProgress)
+        return ([files.job, indexes.job].compactMap { $0 }, files.finished + indexes.finished)
+    }
 
     /// What it holds and how it is doing. O(segments); waits for no writer.
     package var statistics: DatabaseStatistics { DatabaseStatistics(snapshot(), store.contents, queue, maintenance) }

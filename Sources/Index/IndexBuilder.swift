@@ -1,5 +1,6 @@
 // Builds an index over stored rows: lists, codes, lines, links, each pass over all rows on several threads.
 package import Memory
+import Synchronization
 
 /// What an index is to have.
 package struct IndexSettings: Sendable {
@@ -30,12 +31,18 @@ package final class BuiltIndex: Sendable {
     package let lineSums: CellBuffer<Int32>
     package let lineScales: CellBuffer<Float>
 
+    private let parameterWords: CellBuffer<UInt32>
+    private let noWords = CellBuffer<UInt32>(count: 0)
+    /// `CalibratedPoint`s, once measured.
+    private let calibration = Mutex<CellBuffer<UInt32>?>(nil)
+
     fileprivate init(
         parameters: IndexParameters, rows: CellBuffer<UInt32>, codes: CellBuffer<UInt8>, lines: CellBuffer<UInt8>, links: CellBuffer<UInt32>,
         listStarts: CellBuffer<UInt32>, medoids: CellBuffer<UInt32>, medoidCodes: CellBuffer<UInt8>, exceptions: CellBuffer<UInt32>,
         centre: CellBuffer<Float>, lineMean: CellBuffer<Float>, projection: LineProjection?
     ) {
         self.parameters = parameters
+        parameterWords = CellBuffer(parameters.words)
         self.rows = rows
         self.codes = codes
         self.lines = lines
@@ -53,10 +60,16 @@ package final class BuiltIndex: Sendable {
 
     package var columns: IndexColumns {
         IndexColumns(
-            parameters: parameters, rows: rows.cells.readOnly, codes: codes.cells.readOnly, lines: lines.cells.readOnly, links: links.cells.readOnly,
+            parameters: parameters, parameterWords: parameterWords.cells.readOnly, rows: rows.cells.readOnly, codes: codes.cells.readOnly, lines: lines.cells.readOnly, links: links.cells.readOnly,
             listStarts: listStarts.cells.readOnly, medoids: medoids.cells.readOnly, medoidCodes: medoidCodes.cells.readOnly,
             exceptions: exceptions.cells.readOnly, centre: centre.cells.readOnly, lineMean: lineMean.cells.readOnly,
-            lineBlocks: lineBlocks.cells.readOnly, lineSums: lineSums.cells.readOnly, lineScales: lineScales.cells.readOnly)
+            lineBlocks: lineBlocks.cells.readOnly, lineSums: lineSums.cells.readOnly, lineScales: lineScales.cells.readOnly,
+            calibration: calibration.withLock { $0?.cells.readOnly } ?? noWords.cells.readOnly)
+    }
+
+    /// To be called once, by whoever has measured.
+    package func calibrate(_ points: [CalibratedPoint]) {
+        calibration.withLock { $0 = CellBuffer(points.flatMap(\.words)) }
     }
 }
 
@@ -266,6 +279,8 @@ package struct IndexBuilder: Sendable {
 
 extension GraphSettings {
     static let degreeDefault = 32
+    /// What a reader of files has room for.
+    static let degreeMax = 64
 }
 
 extension CodeGrid {

@@ -38,29 +38,68 @@ extension VectorIndex {
         search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch)
     }
 
+    /// All visible rows as candidates, whatever their codes say; returns how many.
+    package func takeAll(_ visible: VisiblePositions, scratch: SearchScratch) -> Int {
+        scratch.reserve(
+            rows: count, dimension: transform.dimension, stride: codes.stride, candidates: visible.count, lists: listCount, degree: degree)
+        var found = 0
+        for word in 0..<(count + 63) / 64 {
+            var bits = visible.words[word]
+            while bits != 0 {
+                scratch.candidateRows.cells[found] = columns.rows[word << 6 + bits.trailingZeroBitCount]
+                found += 1
+                bits &= bits - 1
+            }
+        }
+        scratch.candidateCount = found
+        return found
+    }
+
+    /// The caller's row at a position.
+    package func row(_ position: Int) -> UInt32 { columns.rows[position] }
+
     /// The same as if one position were not there.
     func search(
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32?, scratch: SearchScratch
     ) -> Int {
         let refined = min(max(plan.refined, k), count)
+        let (pool, code, visited) = find(query, plan, refined: refined, visible, excluded, scratch)
+        settle(pool, count: refined, k: k, code, visible, excluded, scratch)
+        return visited
+    }
+
+    /// Positions in the order in which the plan finds them, into `scratch.candidates`: how plans are measured.
+    func findInOrder(
+        _ query: Cells<Float>, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32, scratch: SearchScratch
+    ) -> Int {
+        let (pool, _, visited) = find(query, plan, refined: plan.refined + 1, visible, excluded, scratch)
+        var count = 0
+        for place in 0..<pool.count where CandidateKey.number(pool[place]) != excluded && count < plan.refined {
+            scratch.candidateRows.cells[count] = CandidateKey.number(pool[place])
+            count += 1
+        }
+        scratch.candidateCount = count
+        return visited
+    }
+
+    private func find(
+        _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ scratch: SearchScratch
+    ) -> (CandidatePool, PreparedCode, Int) {
         scratch.reserve(
             rows: count, dimension: transform.dimension, stride: codes.stride,
-            candidates: max(plan.width, refined) + columns.exceptions.count, lists: listCount, degree: degree)
+            candidates: max(plan.width, refined, Self.entryCount) + columns.exceptions.count, lists: listCount, degree: degree)
         let prepared = scratch.prepared.cells.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
         let code = prepareCodes(prepared.readOnly, scratch)
-        let visited: Int
-        let pool: CandidatePool
         if hasLines {
             prepareLine(prepared.readOnly, scratch)
-            (pool, visited) = find(
-                plan, refined: refined, visible, excluded, by: LineScorer(kernels: kernels, query: scratch.lineQuery, lines: columns.lines), scratch)
-        } else {
-            (pool, visited) = find(
-                plan, refined: refined, visible, excluded, by: CodeScorer(kernels: kernels, query: code, rows: codes, dots: scratch.dots.cells), scratch)
+            let scorer = LineScorer(kernels: kernels, query: scratch.lineQuery, lines: columns.lines)
+            let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, scratch)
+            return (pool, code, visited)
         }
-        settle(pool, count: refined, k: k, code, visible, excluded, scratch)
-        return visited
+        let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: scratch.dots.cells)
+        let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, scratch)
+        return (pool, code, visited)
     }
 
     @inline(__always)

@@ -4,6 +4,8 @@ package import Memory
 /// What an index holds, lent by its owner. Positions are in list order; `rows` tells which row each one is.
 package struct IndexColumns: Sendable {
     package var parameters: IndexParameters
+    /// The same, as they are stored.
+    var parameterWords: Cells<UInt32>
     /// By position: the caller's row.
     package var rows: Cells<UInt32>
     /// By position: `parameters.stride` bytes.
@@ -27,6 +29,8 @@ package struct IndexColumns: Sendable {
     package var lineBlocks: Cells<Int8>
     package var lineSums: Cells<Int32>
     package var lineScales: Cells<Float>
+    /// What searches of which width find: `CalibratedPoint`s; none where that was not measured.
+    package var calibration: Cells<UInt32>
 }
 
 /// The small numbers of an index, as they are stored.
@@ -53,6 +57,8 @@ package final class VectorIndex: Sendable {
     /// 0..<listCount, as candidates.
     private let numbers: CellBuffer<UInt32>
     private let noCentre: CellBuffer<Float>
+    /// What was measured at build.
+    let points: [CalibratedPoint]
 
     package static let noLink = UInt32.max
 
@@ -63,6 +69,9 @@ package final class VectorIndex: Sendable {
         let parameters = columns.parameters
         transform = VectorTransform(metric: metric, sourceDimension: Int(parameters.sourceDimension), boundSquared: parameters.boundSquared)
         numbers = CellBuffer((0..<parameters.listCount).map { $0 })
+        points = (0..<columns.calibration.count / CalibratedPoint.wordCount).compactMap { point in
+            CalibratedPoint(columns.calibration.part(point * CalibratedPoint.wordCount..<(point + 1) * CalibratedPoint.wordCount))
+        }
         noCentre = CellBuffer(count: transform.dimension)
         codes = CodeRows(bytes: columns.codes, stride: Int(parameters.stride))
     }

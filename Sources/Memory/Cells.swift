@@ -32,6 +32,20 @@ package struct Cells<T: BitwiseCopyable>: @unchecked Sendable {
     /// For kernels, which are told how much there is.
     @unsafe @inlinable @inline(__always) package var address: UnsafePointer<T> { unsafe start.unsafelyUnwrapped }
 
+    /// The same memory as bytes.
+    package var bytes: Cells<UInt8> {
+        // Sound: any value is its bytes, which need no alignment.
+        unsafe Cells<UInt8>(start: UnsafeRawPointer(start)?.assumingMemoryBound(to: UInt8.self), count: count * MemoryLayout<T>.stride)
+    }
+
+    /// The same memory as elements of another type, for which every bit pattern is valid. The memory is aligned for it.
+    package func rebound<U: BitwiseCopyable>(to type: U.Type) -> Cells<U> {
+        precondition(count * MemoryLayout<T>.stride % MemoryLayout<U>.stride == 0, "elements are read whole")
+        precondition(unsafe UInt(bitPattern: start) % UInt(MemoryLayout<U>.alignment) == 0, "elements lie where their type may")
+        // Sound: checked above; both types are plain bits.
+        return unsafe Cells<U>(start: UnsafeRawPointer(start)?.assumingMemoryBound(to: U.self), count: count * MemoryLayout<T>.stride / MemoryLayout<U>.stride)
+    }
+
     @inlinable @inline(__always) package var span: Span<T> {
         @_lifetime(borrow self)
         get {

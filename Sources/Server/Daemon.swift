@@ -57,6 +57,7 @@ package struct Daemon: Service {
         damage.report(database.snapshot())
         let meter = ForegroundMeter()
         let maintenance = MaintenanceThread(database: database, meter: meter, damage: damage, logger: logger)
+        let indexes = IndexThread(database: database, meter: meter, logger: logger)
         let handler = RequestHandler(
             database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers, maintenance: maintenance,
             damage: damage, meter: meter)
@@ -69,6 +70,7 @@ package struct Daemon: Service {
         logger.notice("stopping")
         // First, as requests may be waiting for it. No last checkpoint: the next start replays seconds of log at most, and
         // whoever stops a daemon waits for it.
+        try await indexes.stop()
         try await maintenance.stop()
         try await listener.drain()
         try await workers.stop()

@@ -15,7 +15,7 @@ extension Database {
         try output.column(0, elementBytes: 2) { (output) throws(EngineError) in try output.append(space) }
         let file = try output.finish()
         guard try store.installIndex(collection: collection, segment: segment, space: space, file: file) else { return nil }
-        queue.install(InstalledIndex(collection: collection, segment: segment, index: ManifestIndex(space: space, file: file)))
+        queue.install(InstalledIndex(collection: collection, segment: segment, index: SegmentIndex(ManifestIndex(space: space, file: file))))
         return file
     }
 

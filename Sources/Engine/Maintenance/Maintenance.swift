@@ -16,7 +16,10 @@ final class Maintenance: Sendable {
     /// Files that count no more may lie about.
     private let isSweepDue = Atomic<Bool>(false)
     private let lastFailure = Mutex<EngineError?>(nil)
+    private let lastIndexFailure = Mutex<EngineError?>(nil)
     let progress = Progress()
+    /// Of work on indexes, which goes on beside the rest.
+    let indexProgress = Progress()
 
     init(store: Store, queue: CommitQueue, persisted: [UInt32: Catalog]) {
         self.store = store
@@ -63,8 +66,9 @@ final class Maintenance: Sendable {
     }
 
     /// The last failure of work that nobody waits for; nil once work has succeeded again.
-    var failure: EngineError? { lastFailure.withLock { $0 } }
+    var failure: EngineError? { lastFailure.withLock { $0 } ?? lastIndexFailure.withLock { $0 } }
     func note(_ error: EngineError?) { lastFailure.withLock { $0 = error } }
+    func noteIndexes(_ error: EngineError?) { lastIndexFailure.withLock { $0 = error } }
 
     // MARK: Checkpoint
 
@@ -221,7 +225,7 @@ struct InstalledIndex: Sendable {
     var collection: UInt32
     /// The number of the segment's file.
     var segment: UInt64
-    var index: ManifestIndex
+    var index: SegmentIndex
 }
 
 /// What the writer held at one sequence, its heads sealed.

@@ -3,11 +3,11 @@ import Synchronization
 
 /// A piece of background work and how far it has come.
 package struct Job: Equatable, Sendable {
-    package enum Kind: String, Sendable { case checkpoint, compaction }
+    package enum Kind: String, Sendable { case checkpoint, compaction, index }
     package var kind: Kind
     /// nil where it is about all of them.
     package var collection: String?
-    /// Of `total`: collections of a checkpoint, bytes of a compaction, as far as they can be told before.
+    /// Of `total`: collections of a checkpoint, bytes of a compaction, rows of an index, as far as they can be told before.
     package var done: Int
     package var total: Int
 }

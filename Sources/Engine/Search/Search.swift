@@ -34,19 +34,21 @@ package struct SearchResult: Sendable {
 }
 
 extension CollectionSnapshot {
-    /// The k nearest chunks of each vector among the documents allowed. Exact: O(rows x dimension) a vector.
+    /// The k nearest chunks of each vector among the documents allowed. Segments with an index are searched by it, at the effort
+    /// asked for; all others, and all where `effort` is `exact`, are compared vector by vector: O(rows x dimension) a vector.
+    /// Scores are those of the stored vectors, whichever way a chunk was found.
     ///
     /// Equal scores are ordered by the document's first arrival, then by the chunk's place in it.
     package func search(_ input: SearchInput, deadline: Deadline = .none) throws(EngineError) -> SearchResult {
         let space = try space(of: input)
         let queries = try prepare(input, space)
-        let allowed = try documents(filter: input.filter, under: input.under)
+        let visibility = try visibility(filter: input.filter, under: input.under)
         try deadline.check()
-        let (found, visited) = try compare(queries, in: space, k: input.k, allowed: allowed, deadline: deadline)
+        let (found, plan) = try compare(queries, in: space, input, visibility, deadline: deadline)
         let hits = zip(queries, found).map { query, candidates in
             self.hits(candidates, query: query, minScore: input.minScore)
         }
-        return SearchResult(hits: hits, plan: .exact(visited: visited), damage: damage)
+        return SearchResult(hits: hits, plan: plan, damage: damage)
     }
 
     /// The space's index.
@@ -81,17 +83,15 @@ extension CollectionSnapshot {
     }
 
     private func compare(
-        _ queries: [FlatQuery], in space: Int, k: Int, allowed: Bitmap?, deadline: Deadline
-    ) throws(EngineError) -> (found: [[Candidate]], visited: Int) {
-        var scan = PartScan(search: FlatSearch(queries: queries, k: k), space: space, documents: state.documents, allowed: allowed, deadline: deadline)
+        _ queries: [FlatQuery], in space: Int, _ input: SearchInput, _ visibility: Visibility?, deadline: Deadline
+    ) throws(EngineError) -> (found: [[Candidate]], plan: SearchPlan) {
         // A damaged segment found on the way is left out as a whole, as it will be from now on.
         while true {
-            if try scan.run(over: parts, firstRows) {
-                let visited = scan.search.compared
-                let found = scan.search.finish()
-                if areComparable(found, queries) { return (found, visited) }
+            var search = PartSearch(self, queries, space: space, input, visibility, deadline)
+            if try search.run() {
+                let (found, plan) = search.finish()
+                if areComparable(found, queries) { return (found, plan) }
             }
-            scan.search = FlatSearch(queries: queries, k: k)
         }
     }
 
@@ -119,6 +119,88 @@ extension CollectionSnapshot {
     }
 }
 
+/// Goes through a collection's parts, by index or vector by vector. What is not in force, not allowed or has no vector is
+/// never compared.
+private struct PartSearch {
+    private let snapshot: CollectionSnapshot
+    private let queries: [FlatQuery]
+    private let space: Int
+    private let k: Int
+    private let visibility: Visibility?
+    private let deadline: Deadline
+    private var scan: PartScan
+    /// nil where everything is to be compared.
+    private var indexed: IndexedSearch?
+
+    init(_ snapshot: CollectionSnapshot, _ queries: [FlatQuery], space: Int, _ input: SearchInput, _ visibility: Visibility?, _ deadline: Deadline) {
+        self.snapshot = snapshot
+        self.queries = queries
+        self.space = space
+        k = input.k
+        self.visibility = visibility
+        self.deadline = deadline
+        let documents = snapshot.state.documents
+        scan = PartScan(
+            search: FlatSearch(queries: queries, k: input.k), space: space, documents: documents, allowed: visibility?.documents, deadline: deadline)
+        indexed = input.effort.indexEffort.map {
+            IndexedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
+        }
+    }
+
+    /// False where a segment turned out to be damaged on the way: then all is to be done again without it.
+    mutating func run() throws(EngineError) -> Bool {
+        do throws(EngineError) {
+            for (part, firstRow) in zip(snapshot.parts, snapshot.firstRows) where part.liveCount > 0 && part.segment?.corruption == nil {
+                if indexed != nil, let index = IndexedSearch.applies(to: part, space: space), let segment = part.segment {
+                    try run(on: part, segment, index, firstRow: firstRow)
+                } else {
+                    try scan.run(over: part, firstRow: firstRow)
+                }
+            }
+            return true
+        } catch {
+            guard error.code == .dataDamaged else { throw error }
+            return false
+        }
+    }
+
+    private mutating func run(on part: ChunkPart, _ segment: Segment, _ index: VectorIndex, firstRow: Int) throws(EngineError) {
+        for (number, query) in queries.enumerated() {
+            try deadline.check()
+            let isDone = try ScratchPool.shared.with { (scratch) throws(EngineError) in
+                try indexed!.run(query, on: segment, index, liveCount: part.liveCount, scratch: scratch) { row, document, score in  // Asked before.
+                    scan.search.offer(Candidate(score: score, tie: document, row: UInt32(firstRow) + row), to: number)
+                }
+            }
+            if !isDone { try scan.run(over: part, firstRow: firstRow, only: number) }
+        }
+    }
+
+    consuming func finish() -> (found: [[Candidate]], plan: SearchPlan) {
+        let visited = scan.search.compared + (indexed?.visited ?? 0)
+        let kinds = indexed?.kinds ?? []
+        let plan = kinds.isEmpty
+            ? SearchPlan.exact(visited: visited)
+            : SearchPlan(kind: kinds.count == 1 ? kinds.first! : .mixed, expectedRecall: indexed?.expectedRecall, visited: visited)  // One there is.
+        return (scan.search.finish(), plan)
+    }
+}
+
+extension SearchEffort {
+    /// What most want: nearly all of the nearest, at about a third of the speed of .9.
+    private static let standardRecall: Float = 0.98
+
+    /// nil where everything is to be compared.
+    fileprivate var indexEffort: VectorIndex.Effort? {
+        switch self {
+        case .standard: .recall(Self.standardRecall)
+        case .recall(let recall): .recall(recall)
+        case .width(let width): .width(width)
+        case .exact: nil
+        }
+    }
+}
+
 /// Compares all rows of all parts that live, are allowed and have a vector: no others are ever compared.
 private struct PartScan {
     var search: FlatSearch
@@ -127,6 +209,7 @@ private struct PartScan {
     let allowed: Bitmap?
     let deadline: Deadline
     private var selection: [UInt32] = []
+    private var only: Int?
 
     init(search: FlatSearch, space: Int, documents: DocumentTable, allowed: Bitmap?, deadline: Deadline) {
         self.search = search
@@ -136,20 +219,13 @@ private struct PartScan {
         self.deadline = deadline
     }
 
-    /// False where a segment turned out to be damaged on the way: then all is to be done again without it.
-    mutating func run(over parts: [ChunkPart], _ firstRows: [Int]) throws(EngineError) -> Bool {
-        for (part, firstRow) in zip(parts, firstRows) where part.liveCount > 0 {
-            switch part.rows {
-            case .memory(let rows): try scan(rows, allLive: part.liveCount == rows.count, firstRow: firstRow)
-            case .segment(let segment):
-                if segment.corruption != nil { continue }
-                do throws(EngineError) { try scan(segment, allLive: part.liveCount == segment.rowCount, firstRow: firstRow) } catch {
-                    guard error.code == .dataDamaged else { throw error }
-                    return false
-                }
-            }
+    /// Compares what a part holds, for all queries or for one.
+    mutating func run(over part: ChunkPart, firstRow: Int, only query: Int? = nil) throws(EngineError) {
+        only = query
+        switch part.rows {
+        case .memory(let rows): try scan(rows, allLive: part.liveCount == rows.count, firstRow: firstRow)
+        case .segment(let segment): try scan(segment, allLive: part.liveCount == segment.rowCount, firstRow: firstRow)
         }
-        return true
     }
 
     private mutating func scan(_ rows: HeadRows, allLive: Bool, firstRow: Int) throws(EngineError) {
@@ -192,6 +268,6 @@ private struct PartScan {
             }
         }
         let rows = selection
-        search.scan(page, selection: rows.span)
+        search.scan(page, selection: rows.span, only: only)
     }
 }

@@ -33,6 +33,10 @@ final class Segment: Sendable {
     /// Nodes of the collection: numbers of documents stay below.
     private let documentCount: Int
     private let findings: Findings
+    /// By space: what searches by an index read besides it. Empty where the file cannot be read.
+    let vectors: [SegmentVectors]
+    /// By space: the index, where there is one.
+    let indexes: [SegmentIndex?]
 
     /// What readers have found out about the file: whoever has it open knows.
     private final class Findings: Sendable {
@@ -46,7 +50,7 @@ final class Segment: Sendable {
         }
     }
 
-    private struct Columns: Sendable {
+    fileprivate struct Columns: Sendable {
         var file: ColumnFile
         var documents: PlainColumn
         var versions: PlainColumn
@@ -81,20 +85,27 @@ final class Segment: Sendable {
             }
         }
         findings = Findings(found)
+        vectors = columns.map { columns in
+            zip(columns.spaces, schema.spaces).map { SegmentVectors($0, $1, documents: columns.documents, versions: columns.versions) }
+        } ?? []
+        indexes = schema.spaces.indices.map { space in record.indexes.first { Int($0.space) == space }.map(SegmentIndex.init) }
     }
 
-    private init(_ other: Segment, _ record: ManifestSegment) {
+    private init(_ other: Segment, _ record: ManifestSegment, _ indexes: [SegmentIndex?]) {
         self.record = record
         columns = other.columns
         documentCount = other.documentCount
         findings = other.findings
+        vectors = other.vectors
+        self.indexes = indexes
     }
 
     /// The same segment, with an index in the place of an earlier one of its space.
-    func with(_ index: ManifestIndex) -> Segment {
-        var record = record
-        record.set(index)
-        return Segment(self, record)
+    func with(_ index: SegmentIndex) -> Segment {
+        var (record, indexes) = (record, indexes)
+        record.set(index.record)
+        indexes[Int(index.record.space)] = index
+        return Segment(self, record, indexes)
     }
 
     private static func columns(of file: ColumnFile, _ record: ManifestSegment, _ schema: CollectionSchema) throws(Corruption) -> Columns {
@@ -196,6 +207,31 @@ final class Segment: Sendable {
         return vector
     }
 
+    /// Reads whole what an index of a space is built from.
+    func touchAll(space: Int) throws(EngineError) {
+        _ = try documents(0..<rowCount)
+        let columns = try intact()
+        do {
+            try columns.versions.touch(0..<rowCount)
+            try columns.spaces[space].factors.touch(0..<rowCount)
+            try columns.spaces[space].vectors.touch(0..<rowCount * columns.spaces[space].width)
+        } catch { throw quarantine(error) }
+    }
+
+    /// Reads whole what tells which rows are in force, and whose.
+    func touchDocuments() throws(EngineError) {
+        _ = try documents(0..<rowCount)
+        let versions = try intact().versions
+        do { try versions.touch(0..<rowCount) } catch { throw quarantine(error) }
+    }
+
+    /// Makes sure that what `vectors` lends of a row is whole.
+    @inline(__always)
+    func touch(_ row: Int, space: Int) throws(EngineError) {
+        do { try vectors[space].touch(row) } catch { throw quarantine(error) }
+        guard vectors[space].documents[row] < documentCount else { throw quarantine("the document of row \(row)") }
+    }
+
     func absentCount(space: Int) throws(EngineError) -> Int { try intact().spaces[space].absentCount }
 
     /// The chunk's number.
@@ -251,5 +287,35 @@ final class Segment: Sendable {
             // Sound: the column's file, which self holds, stays mapped.
             return unsafe _overrideLifetime(span, borrowing: self)
         } catch { throw quarantine(error) }
+    }
+}
+
+/// The columns that a search by an index reads, lent as long as the segment is held. A row is touched before it is read.
+struct SegmentVectors: Sendable {
+    let rows: VectorRows
+    let documents: Cells<UInt32>
+    let versions: Cells<UInt32>
+    private let columns: Segment.Columns.Space
+    private let documentColumn: PlainColumn
+    private let versionColumn: PlainColumn
+
+    fileprivate init(_ columns: Segment.Columns.Space, _ schema: SpaceSchema, documents: PlainColumn, versions: PlainColumn) {
+        self.columns = columns
+        documentColumn = documents
+        versionColumn = versions
+        // Sound: the columns, kept here, hold their file.
+        unsafe self.documents = documents.lentElements()
+        unsafe self.versions = versions.lentElements()
+        unsafe rows = VectorRows(
+            values: columns.vectors.lentElements(), stride: columns.width, factors: columns.factors.lentElements(), dimension: columns.dimension,
+            metric: schema.metric)
+    }
+
+    @inline(__always)
+    fileprivate func touch(_ row: Int) throws(Corruption) {
+        try columns.vectors.touch(row * columns.width..<(row + 1) * columns.width)
+        try columns.factors.touch(row..<row + 1)
+        try documentColumn.touch(row..<row + 1)
+        try versionColumn.touch(row..<row + 1)
     }
 }

@@ -1,5 +1,5 @@
 // Exact search: every permitted row is compared, page by page, by kernel or by matrix product.
-import Memory
+package import Memory
 
 extension Metric {
     /// What is kept beside a row so that a comparison needs one pass over it: the inverse length for cosine, the
@@ -15,6 +15,8 @@ package struct FlatQuery: Sendable {
     let metric: Metric
     let vector: [Float]
     let squaredLength: Float
+    /// The same, for searches by an index.
+    private let packed: CellBuffer<Float>
 
     /// The vector is finite, of the space's dimension, and not zero where the metric is cosine.
     package init(_ vector: Span<Float>, metric: Metric) {
@@ -25,8 +27,12 @@ package struct FlatQuery: Sendable {
         scaled.reserveCapacity(vector.count)
         for index in vector.indices { scaled.append(vector[index] * scale) }
         self.vector = scaled
+        packed = CellBuffer(scaled)
         squaredLength = metric == .cosine ? 1 : Float(squared)
     }
+
+    /// Valid for as long as the query is kept.
+    package var cells: Cells<Float> { packed.cells.readOnly }
 
     /// The score that callers see, from the one that ranks: a distance instead of its negative square.
     package func finalScore(_ ranked: Float) -> Float {
@@ -86,9 +92,14 @@ package struct FlatSearch {
         best = [TopK](repeating: TopK(capacity: k), count: queries.count)
     }
 
-    /// Compares the rows of the page that `selection` names, rising.
-    package mutating func scan(_ page: borrowing FlatPage, selection: Span<UInt32>) {
+    /// Compares the rows of the page that `selection` names, rising, with all queries or with one of them.
+    package mutating func scan(_ page: borrowing FlatPage, selection: Span<UInt32>, only query: Int? = nil) {
         guard !selection.isEmpty else { return }
+        if let query {
+            compared += selection.count
+            compare(query, page, selection)
+            return
+        }
         compared += selection.count * queries.count
         if queries.count >= Self.batchMin {
             scanBatch(page, selection)
@@ -96,6 +107,9 @@ package struct FlatSearch {
             for index in queries.indices { compare(index, page, selection) }
         }
     }
+
+    /// Takes in a row that was compared elsewhere, by the same vectors.
+    package mutating func offer(_ candidate: Candidate, to query: Int) { best[query].offer(candidate) }
 
     /// Each query's best, best first, with the scores that rank (see `FlatQuery.finalScore`).
     package consuming func finish() -> [[Candidate]] { best.map { $0.sorted() } }

@@ -169,6 +169,7 @@ final class LineQuery {
 
 /// Where the values of a line stand: columns 0..<192 in the order of the query's planes.
 enum LineColumn {
+    static let lineBytes = 64
     static let planeBytes = 64
     static let wideBytes = 16
     static let valueBytes = 56

@@ -21,6 +21,7 @@ package struct VectorRows: Sendable {
     }
 
     package var count: Int { factors.count }
+    package func hasNoVector(_ row: Int) -> Bool { factors[row].isNaN }
     func row(_ index: Int) -> Cells<Float> { values.part(index * stride..<index * stride + dimension) }
 }
 

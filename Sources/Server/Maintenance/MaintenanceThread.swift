@@ -146,7 +146,7 @@ final class MaintenanceThread: Sendable {
 }
 
 /// When to try again after failures, and which of them have been told.
-private struct FailureHistory {
+struct FailureHistory {
     private static let firstPause = Duration.seconds(1)
     private static let longestPause = Duration.seconds(30)
 

@@ -38,6 +38,22 @@ package struct PlainColumn: Sendable {
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 
+    /// Makes sure that the elements of a range are whole, for whoever reads them through `lentElements`.
+    package func touch(_ range: Range<Int>) throws(Corruption) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "elements must lie within their column")
+        try store.touch(range.lowerBound * elementBytes..<range.upperBound * elementBytes)
+    }
+
+    /// All elements for inner loops, valid for as long as the column's file is held. Nothing is checked: what was not touched
+    /// before may be damaged.
+    @unsafe package func lentElements<T: BitwiseCopyable>(as type: T.Type = T.self) -> Cells<T> {
+        precondition(elementBytes % MemoryLayout<T>.stride == 0, "an element is read as whole values")
+        return unsafe store.bytes(0..<byteCount).withUnsafeBytes { bytes in
+            // Sound: a column begins at a multiple of 64 and stays mapped; any bit pattern is a valid value.
+            unsafe Cells(start: bytes.baseAddress?.assumingMemoryBound(to: T.self), count: byteCount / MemoryLayout<T>.stride)
+        }
+    }
+
     /// All elements.
     @_lifetime(borrow self)
     package func elements<T: BitwiseCopyable>(as type: T.Type = T.self) throws(Corruption) -> Span<T> {

@@ -78,11 +78,11 @@ extension ResponseWriter {
 
     // MARK: Work
 
-    package mutating func jobs(_ id: RequestID, underWay: Job?, finished: Int) {
+    package mutating func jobs(_ id: RequestID, underWay: [Job], finished: Int) {
         begin(id, ok: true)
         json.key("jobs")
         json.beginArray()
-        if let underWay { job(underWay) }
+        for work in underWay { job(work) }
         json.endArray()
         int("finished", finished)
         end()

@@ -1,0 +1,112 @@
+// A search of one segment by its index: a plan from what is visible, candidates, and their vectors' true scores.
+import Index
+import Memory
+
+/// One query vector against segments that have an index for the space.
+struct IndexedSearch {
+    let space: Int
+    let k: Int
+    let effort: VectorIndex.Effort
+    let documents: DocumentTable
+    let visibility: Visibility?
+    private(set) var visited = 0
+    private(set) var expectedRecall: Float = 1
+    private(set) var kinds: Set<SearchPlan.Kind> = []
+
+    init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, visibility: Visibility?) {
+        self.space = space
+        self.k = k
+        self.effort = effort
+        self.documents = documents
+        self.visibility = visibility
+    }
+
+    /// Whether the segment is searched by its index at all.
+    static func applies(to part: ChunkPart, space: Int) -> VectorIndex? {
+        guard let segment = part.segment, segment.corruption == nil else { return nil }
+        return segment.indexes[space]?.index
+    }
+
+    /// Calls `body` for the nearest rows found, in no order: at least as many as there are, up to k. False where the segment has to
+    /// be compared vector by vector instead.
+    mutating func run(
+        _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, liveCount: Int, scratch: SearchScratch, _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
+    ) throws(EngineError) -> Bool {
+        if let visibility {
+            let visible = try visibility.positions(of: segment, space: space, index, documents).visible
+            return try run(query, on: segment, index, visible, scratch, body)
+        }
+        return try run(query, on: segment, index, liveCount: liveCount, scratch, body)
+    }
+
+    /// Without a filter, rows not in force are left out at the end: so many more are asked for.
+    private mutating func run(
+        _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, liveCount: Int, _ scratch: SearchScratch,
+        _ body: (UInt32, UInt32, Float) -> Void
+    ) throws(EngineError) -> Bool {
+        let areAllLive = liveCount == segment.rowCount
+        let asked = areAllLive ? k : min(index.count, k * segment.rowCount / max(liveCount, 1) + k / 4 + 8)
+        guard let (plan, recall) = index.plan(k: asked, effort: effort, visibleCount: index.count) else { return false }
+        visited += index.search(query.cells, k: asked, plan: plan, scratch: scratch)
+        try rank(query, k: asked, segment, scratch)
+        var found = 0
+        let vectors = segment.vectors[space]
+        for i in 0..<scratch.results.count {
+            let result = scratch.results[i]
+            let document = vectors.documents[Int(result.row)]
+            guard areAllLive || documents.versions[Int(document)] == vectors.versions[Int(result.row)] else { continue }
+            body(result.row, document, result.score)
+            found += 1
+        }
+        guard found >= min(k, liveCount) else { return false }
+        note(plan, recall)
+        return true
+    }
+
+    private mutating func run(
+        _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, _ visible: VisiblePositions, _ scratch: SearchScratch,
+        _ body: (UInt32, UInt32, Float) -> Void
+    ) throws(EngineError) -> Bool {
+        guard visible.count > 0 else { return true }
+        let wanted = min(k, visible.count)
+        if let (plan, recall) = index.plan(k: k, effort: effort, visibleCount: visible.count) {
+            visited += index.search(query.cells, k: k, plan: plan, visible: visible, scratch: scratch)
+            try rank(query, k: k, segment, scratch)
+            if scratch.results.count >= wanted {
+                hand(segment, scratch, body)
+                note(plan, recall)
+                return true
+            }
+        }
+        // Few are left, or the plan did not come by enough of them: all are compared.
+        guard visible.count <= Self.gatheredRowsMax else { return false }
+        visited += index.takeAll(visible, scratch: scratch)
+        try rank(query, k: k, segment, scratch)
+        hand(segment, scratch, body)
+        return true
+    }
+
+    /// More than these are compared page by page.
+    private static let gatheredRowsMax = 4096
+
+    private func rank(_ query: FlatQuery, k: Int, _ segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
+        for i in 0..<scratch.candidates.count { try segment.touch(Int(scratch.candidates[i]), space: space) }
+        segment.vectors[space].rows.rank(query.cells, k: k, scratch: scratch)
+    }
+
+    private func hand(_ segment: Segment, _ scratch: SearchScratch, _ body: (UInt32, UInt32, Float) -> Void) {
+        let vectors = segment.vectors[space]
+        for i in 0..<scratch.results.count {
+            let result = scratch.results[i]
+            body(result.row, vectors.documents[Int(result.row)], result.score)
+        }
+    }
+
+    private mutating func note(_ plan: IndexPlan, _ recall: Float) {
+        expectedRecall = min(expectedRecall, recall)
+        switch plan {
+        case .walk: kinds.insert(.graph)
+        case .lists, .scan: kinds.insert(.lists)
+        }
+    }
+}

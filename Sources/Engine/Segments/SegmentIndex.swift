@@ -1,0 +1,55 @@
+// An index file of one segment's space: written from an index in memory, mapped, and used once all of it was found whole.
+import Index
+import Memory
+import Storage
+import Synchronization
+
+/// An index as the manifest names it. Derived from its segment: one that is not there, not checked yet or damaged makes
+/// searches slower, never wrong, since the segment is then compared vector by vector.
+final class SegmentIndex: Sendable {
+    let record: ManifestIndex
+    private let checked = AtomicLazyReference<VectorIndex>()
+    private let isRefused = Atomic(false)
+
+    init(_ record: ManifestIndex) { self.record = record }
+
+    /// The index, once `check` has found it whole.
+    var index: VectorIndex? { checked.load() }
+    /// Whether it has neither been found whole nor refused yet.
+    var isUnchecked: Bool { checked.load() == nil && !isRefused.load(ordering: .acquiring) }
+    /// Whether it can never be used: another is to be built in its place.
+    var isDamaged: Bool { isRefused.load(ordering: .acquiring) }
+
+    /// Reads all of the file: O(bytes). One that cannot be read, or is not what it should be, is to be refused.
+    func check(of segment: Segment, _ space: SpaceSchema, disk: any Disk, databaseID: UInt64) throws(ColumnFileError) {
+        let file = try ColumnFile(disk: disk, kind: .index, reference: record.file, databaseID: databaseID)
+        do throws(Corruption) { _ = checked.storeIfNil(try Self.open(file, segment, space)) } catch { throw .corruption(error) }
+    }
+
+    /// Another is to be built in its place.
+    func refuse() { isRefused.store(true, ordering: .releasing) }
+
+    private static func open(_ file: ColumnFile, _ segment: Segment, _ space: SpaceSchema) throws(Corruption) -> VectorIndex {
+        try file.verify()
+        // Sound: the index holds the file.
+        let columns = try IndexColumns(
+            stored: { id in unsafe file.column(id.rawValue)?.lentElements() ?? Cells(start: nil, count: 0) },
+            rowCount: segment.rowCount, dimension: space.dimension, metric: space.metric, file: file.name)
+        return VectorIndex(columns, metric: space.metric, owner: file)
+    }
+
+    static func write(_ index: BuiltIndex, to output: SegmentOutput) throws(EngineError) -> FileReference {
+        let columns = index.columns
+        for id in IndexColumn.allCases {
+            let bytes = columns.bytes(of: id)
+            guard bytes.count > 0 else { continue }
+            try output.column(id.rawValue, elementBytes: id.elementBytes) { (output) throws(EngineError) in
+                for first in stride(from: 0, to: bytes.count, by: Pace.stepBytes) {
+                    // Sound: bytes are their own representation.
+                    try output.append(unsafe bytes.part(first..<min(bytes.count, first + Pace.stepBytes)).span.bytes)
+                }
+            }
+        }
+        return try output.finish()
+    }
+}

@@ -1,0 +1,84 @@
+// Chooses the way through an index: from how many rows are visible, counted, and from what was measured at build.
+import Memory
+
+extension VectorIndex {
+    /// What a search is to spend on an index.
+    package enum Effort: Equatable, Sendable {
+        case recall(Float)
+        /// Candidates that a walk keeps, or that lists are searched for.
+        case width(Int)
+    }
+
+    /// The cheapest plan that is expected to find that share of the k nearest; nil where every visible row is better compared
+    /// exactly: where few are left, or where no plan was measured to find enough.
+    ///
+    /// - Parameter visibleCount: how many positions may be seen, all of them where there is no filter.
+    package func plan(k: Int, effort: Effort, visibleCount: Int) -> (plan: IndexPlan, recall: Float)? {
+        guard visibleCount > max(Self.exactRowsMax, 2 * k) else { return nil }
+        let share = Float(visibleCount) / Float(count)
+        switch effort {
+        case .width(let width):
+            let width = max(width, k)
+            let plan: IndexPlan = hasGraph && share > 0.3
+                ? .walk(width: Int(Float(width) / share), refined: width) : .lists(lists: max(1, width / 4), rows: 16 * width, refined: width)
+            return (plan, expectedRecall(of: width, k: k))
+        case .recall(let recall):
+            guard let measured = cheapest(k: k, recall: recall, share: share) else { return nil }
+            let scan = Float(visibleCount) * costs.scanned + Float(measured.refined) * costs.refined
+            return scan < measured.cost
+                ? (.scan(refined: measured.refined), measured.recall) : (measured.plan, measured.recall)
+        }
+    }
+
+    /// So few rows are compared by their vectors in the time of a walk.
+    private static let exactRowsMax = 64
+
+    private struct Choice {
+        var plan: IndexPlan
+        var recall: Float
+        var cost: Float
+        var refined: Int
+    }
+
+    private func cheapest(k: Int, recall: Float, share: Float) -> Choice? {
+        var best: Choice?
+        for method in [CalibratedPoint.Method.walk, .lists] {
+            guard let choice = choice(method, k: k, recall: recall, share: share) else { continue }
+            if best.map({ choice.cost < $0.cost }) ?? true { best = choice }
+        }
+        return best
+    }
+
+    /// From the points of the largest share measured that is not above the one at hand. Below all of them, the walk is not
+    /// chosen any more, and lists go on to as many visible rows as then.
+    private func choice(_ method: CalibratedPoint.Method, k: Int, recall: Float, share: Float) -> Choice? {
+        let points = points.filter { $0.method == method && $0.recall >= recall }
+        let shares = Set(points.filter { $0.k == 10 }.map(\.share))
+        guard let measured = shares.filter({ $0 <= share * 1.001 }).max() ?? (method == .lists ? shares.min() : nil) else { return nil }
+        guard let few = points.filter({ $0.k == 10 && $0.share == measured }).min(by: { $0.recall < $1.recall }) else { return nil }
+        let growth = growth(points, k: k)
+        func grown(_ value: UInt32, by factor: Float) -> Int { max(1, Int((Float(value) * factor).rounded(.up))) }
+        let refined = max(k, grown(few.refined, by: growth.refined))
+        let width = grown(few.width, by: growth.width)
+        let plan: IndexPlan = method == .walk
+            ? .walk(width: max(width, k), refined: refined) : .lists(lists: width, rows: grown(few.rows, by: growth.width), refined: refined)
+        return Choice(plan: plan, recall: few.recall, cost: few.cost * growth.width, refined: refined)
+    }
+
+    /// How much wider than for ten a search must be for k: measured at 100, in proportion beyond and in between.
+    private func growth(_ points: [CalibratedPoint], k: Int) -> (width: Float, refined: Float) {
+        guard k > 10 else { return (1, 1) }
+        let many = points.filter { $0.k == 100 && $0.share == 1 }.min { $0.recall < $1.recall }
+        let few = points.filter { $0.k == 10 && $0.share == 1 }.min { $0.recall < $1.recall }
+        let step = Float(k - 10) / 90
+        guard let many, let few else { return (Float(k) / 10, Float(k) / 10) }
+        return (
+            1 + step * (max(1, Float(many.width) / Float(few.width)) - 1), 1 + step * (max(1, Float(many.refined) / Float(few.refined)) - 1)
+        )
+    }
+
+    /// What a walk of a width given by hand can be expected to find, as far as that was measured.
+    private func expectedRecall(of width: Int, k: Int) -> Float {
+        points.filter { $0.method == .walk && $0.share == 1 && $0.k == 10 && Int($0.width) * max(k, 10) / 10 <= width }.map(\.recall).max() ?? 0.5
+    }
+}

@@ -1,0 +1,192 @@
+// Searches by indexes, through the verbs of a database: what they find, what they never show, and what happens without them.
+@testable import Engine
+import Index
+import Storage
+import Testing
+import TestSupport
+
+@Suite struct IndexedSearchTests {
+    private static let dimension = 24
+    private static let documentCount = 700
+    private let disk = FaultyDisk()
+    private let database: Database
+    private var random: SeededRandom
+
+    init() throws {
+        database = try Self.open(disk)
+        random = SeededRandom(seed: 42)
+        let space = SpaceSchema(dimension: Self.dimension, metric: .cosine)
+        _ = try database.write(.createCollection(CollectionSchema(
+            name: "c", spaces: [space], fields: [FieldSchema(name: "i", type: .int)])))
+    }
+
+    private static func open(_ disk: FaultyDisk) throws(LogError) -> Database {
+        let random = SharedRandom(seed: 1)
+        var sizes = DatabaseSizes()
+        sizes.indexedRowsMin = 64
+        sizes.reserveBytes = 2048
+        return try Database(disk: disk, sizes: sizes, randomness: { random.next() })
+    }
+
+    // MARK: Steps
+
+    /// A point near one of twenty centres, so that there is something to be near to.
+    private mutating func vector() -> [Float] {
+        let centre = Int.random(in: 0..<20, using: &random)
+        return (0..<Self.dimension).map { j in (j % 20 == centre ? 2 : 0) + Float.random(in: -1...1, using: &random) }
+    }
+
+    private mutating func put(_ numbers: Range<Int>) throws {
+        var input = UpsertInput([])
+        for number in numbers {
+            var document = DocumentInput("d\(number)", fields: [("i", .integer(Int64(number)))])
+            var chunk = ChunkInput()
+            let vector = vector()
+            chunk.vectors = [VectorInput(space: nil, floats: input.floats.count..<input.floats.count + vector.count)]
+            input.floats += vector
+            document.chunks = [chunk]
+            input.documents.append(document)
+        }
+        _ = try database.write(.upsert(input))
+    }
+
+    private func settle(_ database: Database) throws {
+        try database.checkpoint()
+        while try database.maintain() {}
+        while try database.maintainIndexes() {}
+        #expect(database.areIndexesDone)
+    }
+
+    private func ids(_ result: SearchResult, _ collection: CollectionSnapshot) -> [[String]] {
+        result.hits.map { hits in hits.map { String(copying: UTF8Span(unchecked: collection.document(of: $0).id)) } }
+    }
+
+    private func search(_ database: Database, _ vectors: [[Float]], effort: SearchEffort, filter: Filter? = nil) throws -> (found: [[String]], result: SearchResult) {
+        var input = SearchInput()
+        for vector in vectors {
+            input.vectors.append(input.floats.count..<input.floats.count + vector.count)
+            input.floats += vector
+        }
+        input.effort = effort
+        input.filter = filter
+        let collection = try database.snapshot().collection("c")
+        let result = try collection.search(input)
+        return (ids(result, collection), result)
+    }
+
+    private mutating func queries(_ count: Int) -> [[Float]] { (0..<count).map { _ in vector() } }
+
+    /// Share of the exact answer that was found.
+    private func recall(_ database: Database, _ queries: [[Float]], _ effort: SearchEffort, filter: Filter? = nil) throws -> Double {
+        let exact = try search(database, queries, effort: .exact, filter: filter).found
+        let found = try search(database, queries, effort: effort, filter: filter).found
+        let hits = zip(exact, found).reduce(0) { $0 + Set($1.0).intersection($1.1).count }
+        return Double(hits) / Double(exact.reduce(0) { $0 + $1.count })
+    }
+
+    // MARK: What is found
+
+    @Test mutating func `a segment's index finds what was asked of it, and says how`() throws {
+        try put(0..<Self.documentCount)
+        try settle(database)
+        let queries = queries(40)
+        let answer = try search(database, queries, effort: .recall(0.95)).result
+        #expect(answer.plan.kind != .exact && !answer.plan.isExact)
+        #expect((answer.plan.expectedRecall ?? 0) >= 0.95)
+        #expect(answer.hits.allSatisfy { $0.count == 10 })
+        #expect(try recall(database, queries, .recall(0.95)) >= 0.9)
+        #expect(try recall(database, queries, .width(200)) >= 0.99)
+        #expect(try search(database, queries, effort: .exact).result.plan.isExact)
+    }
+
+    @Test mutating func `scores are those of an exact search, whichever way a chunk was found`() throws {
+        try put(0..<Self.documentCount)
+        let queries = queries(20)
+        let before = try search(database, queries, effort: .exact).result
+        try settle(database)
+        let after = try search(database, queries, effort: .width(300)).result
+        for (exact, found) in zip(before.hits, after.hits) {
+            for hit in found {
+                if let same = exact.first(where: { $0.document == hit.document }) { #expect(same.score == hit.score) }
+            }
+        }
+    }
+
+    @Test mutating func `chunks written after the index was built are found with those before`() throws {
+        try put(0..<Self.documentCount)
+        try settle(database)
+        try put(Self.documentCount..<Self.documentCount + 50)
+        let queries = queries(30)
+        #expect(try recall(database, queries, .recall(0.98)) >= 0.93)
+        let news = try search(database, queries, effort: .recall(0.98)).found.joined().contains { Int($0.dropFirst())! >= Self.documentCount }
+        #expect(news)
+    }
+
+    // MARK: What is never found
+
+    @Test mutating func `what was replaced or deleted is not found by an index that still has it`() throws {
+        try put(0..<Self.documentCount)
+        try settle(database)
+        try put(0..<200)
+        _ = try database.write(.delete(DeleteInput(collection: "c", ids: (200..<400).map { "d\($0)" })))
+        let queries = queries(40)
+        let (found, _) = try search(database, queries, effort: .recall(0.95))
+        #expect(found.allSatisfy { Set($0).count == $0.count && $0.count == 10 })
+        #expect(!found.joined().contains { (200..<400).contains(Int($0.dropFirst())!) })
+        #expect(try recall(database, queries, .recall(0.95)) >= 0.9)
+    }
+
+    @Test mutating func `a filter's rows alone are found, as many as there are up to k`() throws {
+        try put(0..<Self.documentCount)
+        try settle(database)
+        let queries = queries(10)
+        for end in [3, 9, 30, 100, 350, Self.documentCount] {
+            let filter = Filter.field("i", .range(lower: nil, upper: Filter.Bound(.integer(Int64(end)), isInclusive: false)))
+            let (found, _) = try search(database, queries, effort: .recall(0.95), filter: filter)
+            #expect(found.allSatisfy { $0.count == min(10, end) }, "\(end) visible")
+            #expect(!found.joined().contains { Int($0.dropFirst())! >= end }, "\(end) visible")
+            #expect(try recall(database, queries, .recall(0.95), filter: filter) >= 0.85, "\(end) visible")
+        }
+    }
+
+    // MARK: Files
+
+    @Test mutating func `an index is found again by the next open, once it was checked`() throws {
+        try put(0..<Self.documentCount)
+        try settle(database)
+        let queries = queries(10)
+        let before = try search(database, queries, effort: .recall(0.95))
+        let again = try Self.open(disk.afterRestart())
+        #expect(try search(again, queries, effort: .recall(0.95)).result.plan.isExact)
+        #expect(try again.maintainIndexes())
+        let after = try search(again, queries, effort: .recall(0.95))
+        #expect(after.found == before.found && after.result.plan == before.result.plan)
+        #expect(try !again.maintainIndexes())
+    }
+
+    @Test mutating func `a damaged index costs time, no answer: another is built in its place`() throws {
+        try put(0..<Self.documentCount)
+        try settle(database)
+        let queries = queries(10)
+        let before = try search(database, queries, effort: .recall(0.95)).found
+        let copy = disk.afterRestart()
+        let name = try #require(copy.names.first { FileKind.index.number($0) != nil })
+        for offset in [0, 100, 5000, 20_000] { copy.flip(name, at: offset) }
+        let again = try Self.open(copy)
+        #expect(try search(again, queries, effort: .recall(0.95)).result.plan.isExact)
+        while try again.maintainIndexes() {}
+        #expect(try search(again, queries, effort: .recall(0.95)).found == before)
+        #expect(!copy.names.contains(name))
+    }
+
+    @Test mutating func `equal data gives equal index files`() throws {
+        try put(0..<Self.documentCount)
+        try database.checkpoint()
+        let copy = disk.afterRestart()
+        let other = try Self.open(copy)
+        _ = try database.maintainIndexes(threads: 1)
+        _ = try other.maintainIndexes(threads: 2)
+        let name = try #require(disk.names.first { FileKind.index.number($0) != nil })
+        #expect(disk.contents(of: name) == copy.contents(of: name))
+    }
+}
