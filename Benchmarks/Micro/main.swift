@@ -247,6 +247,8 @@ let large = Floats(count: 1 << 27)
 for dim in [128, 384, 768] { beyondCache(dim: dim, large) }
 print("\nbase64 of 768 floats (4,096 characters), ns")
 base64()
+print("\ncodes in cache, ns: a row, a line, a candidate")
+codeKernels()
 print("\na call with 1 dimension, ns: rows, straight into C; by index (every one checked), straight into C")
 callCost()
 print("\nCRC-32C, GB/s: by instruction, by table")

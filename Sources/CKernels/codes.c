@@ -3,6 +3,9 @@
 #include "codes_variants.h"
 #include <pthread.h>
 #include <time.h>
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 #define NT_CODE_TABLE(variant)                                                                                         \
     static const nt_code_kernels variant = {                                                                           \
@@ -22,21 +25,43 @@
 
 NT_CODE_TABLE(portable);
 #if defined(__x86_64__)
+NT_CODE_TABLE(avx2);
+NT_CODE_TABLE(avx2vnni);
 NT_CODE_TABLE(avx512vnni);
+#elif defined(__aarch64__)
+NT_CODE_TABLE(neon);
 #endif
 
 enum { VARIANTS_MAX = 4 };
 static const nt_code_kernels *runnable[VARIANTS_MAX + 1];
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
+#if defined(__aarch64__)
+static bool has_dot_products(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+    return true;
+#else
+    return false;
+#endif
+}
+#endif
+
 static void list_runnable(void) {
     size_t count = 0;
     runnable[count++] = &portable;
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+    runnable[count++] = &avx2;
+    // A processor may have either of the two that follow without the other.
+    if (__builtin_cpu_supports("avxvnni")) runnable[count++] = &avx2vnni;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2"))
         runnable[count++] = &avx512vnni;
+#elif defined(__aarch64__)
+    if (has_dot_products()) runnable[count++] = &neon;
 #endif
 }
 

@@ -175,11 +175,11 @@ VNNI void nt_score_line_rows_avx512vnni(const nt_line_query *query, const uint8_
 
 // Searched by counting and moved eight at a time: no branch depends on where the key goes.
 INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
-    const __m512i wanted = _mm512_set1_epi64((long long)key);
+    const __m512i wanted = _mm512_set1_epi64((long long)key), order = _mm512_set1_epi64((long long)NT_POOL_ORDER);
     size_t place = 0;
     for (size_t i = 0; i < count; i += 8) {
         const __mmask8 there = count - i >= 8 ? 0xff : (__mmask8)((1u << (count - i)) - 1);
-        const __mmask8 less = _mm512_mask_cmple_epu64_mask(there, _mm512_loadu_si512(keys + i), wanted);
+        const __mmask8 less = _mm512_mask_cmple_epu64_mask(there, _mm512_and_si512(_mm512_loadu_si512(keys + i), order), wanted);
         place += (size_t)__builtin_popcount(less);
         if (less != 0xff) break;
     }

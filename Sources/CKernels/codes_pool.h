@@ -4,8 +4,22 @@
 
 #define NT_POOL_MARK 0x80000000u
 
-/// Inserts a key among `count` others, for which there is room; returns its place.
+// A key's place is told by its distance and its number. The mark is left out: it is set where the key stands.
+#define NT_POOL_ORDER (~(uint64_t)NT_POOL_MARK)
+
+/// Inserts a key, unmarked, among `count` others, behind its equals; returns its place. There is room for eight more.
 typedef size_t nt_insert_key(uint64_t *keys, size_t count, uint64_t key);
+
+// From the end, one by one.
+static inline size_t nt_insert_backwards(uint64_t *keys, size_t count, uint64_t key) {
+    size_t place = count;
+    while (place > 0 && (keys[place - 1] & NT_POOL_ORDER) > key) {
+        keys[place] = keys[place - 1];
+        place--;
+    }
+    keys[place] = key;
+    return place;
+}
 
 static inline __attribute__((always_inline)) void nt_offer(nt_pool *pool, const uint32_t *ids, const float *distances,
                                                            size_t count, const uint32_t *links, size_t degree,

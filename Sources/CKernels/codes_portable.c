@@ -67,19 +67,9 @@ void nt_score_line_rows_portable(const nt_line_query *query, const uint8_t *line
     for (size_t i = 0; i < count; i++) estimates[i] = score_line(query, lines + i * NT_LINE_BYTES);
 }
 
-static size_t insert(uint64_t *keys, size_t count, uint64_t key) {
-    size_t place = count;
-    while (place > 0 && keys[place - 1] > key) {
-        keys[place] = keys[place - 1];
-        place--;
-    }
-    keys[place] = key;
-    return place;
-}
-
 void nt_offer_portable(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count, const uint32_t *links,
                        size_t degree) {
-    nt_offer(pool, ids, distances, count, links, degree, insert);
+    nt_offer(pool, ids, distances, count, links, degree, nt_insert_backwards);
 }
 
 void nt_project_portable(const int8_t *query, size_t groups, const int8_t *blocks, const int32_t *column_sums,

@@ -2,6 +2,9 @@
 #pragma once
 #include "CCodes.h"
 
+// For files that define NT_VARIANT, the suffix of their functions' names, and NT_TARGET, the target attribute they need.
+#define NT_INLINE NT_TARGET static inline __attribute__((always_inline))
+
 #define NT_CODE_FUNCTIONS(variant)                                                                                     \
     void nt_dot_codes_##variant(const int8_t *, int32_t, const uint8_t *, size_t, const uint32_t *, size_t, int32_t *); \
     void nt_dot_code_rows_##variant(const int8_t *, int32_t, const uint8_t *, size_t, size_t, int32_t *);              \
@@ -18,5 +21,9 @@
 
 NT_CODE_FUNCTIONS(portable)
 #if defined(__x86_64__)
+NT_CODE_FUNCTIONS(avx2)
+NT_CODE_FUNCTIONS(avx2vnni)
 NT_CODE_FUNCTIONS(avx512vnni)
+#elif defined(__aarch64__)
+NT_CODE_FUNCTIONS(neon)
 #endif

@@ -29,8 +29,9 @@ typedef struct {
     float scale, bias;
 } nt_line_query;
 
-/// The best candidates so far: keys, least first, of a distance's order-preserving image in the upper 32 bits and below it a
-/// mark (bit 31: followed) and a number. `keys` has room for 8 more than `capacity`. No key before `next` is unmarked.
+/// The best candidates so far: keys of a distance's order-preserving image in the upper 32 bits and below it a mark (bit 31:
+/// followed) and a number, least first by distance and number. `keys` has room for 8 more than `capacity`. No key before
+/// `next` is unmarked.
 typedef struct {
     uint64_t *keys;
     size_t capacity, count, next;

@@ -4,27 +4,43 @@ import Glibc
 #else
 import Darwin
 #endif
+import Memory
+
+/// Pages that may be touched, between two that may not.
+@safe
+final class FencedPages {
+    private let mapping: UnsafeMutableRawPointer
+    private let mappedBytes: Int
+    /// Where the forbidden page behind begins.
+    let end: UnsafeMutableRawPointer
+
+    init(bytes: Int) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let usable = (bytes + page - 1) / page * page
+        mappedBytes = usable + 2 * page
+        let mapped = unsafe mmap(nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { preconditionFailure("out of memory") }
+        unsafe mapping = mapped
+        unsafe end = mapped + page + usable
+        unsafe mprotect(mapped, page, PROT_NONE)
+        unsafe mprotect(end, page, PROT_NONE)
+    }
+
+    deinit { unsafe munmap(mapping, mappedBytes) }
+}
 
 /// Room for `capacity` elements whose last one ends where a forbidden page begins; pages before are forbidden too.
 @safe
 struct FencedMemory<T: BitwiseCopyable>: ~Copyable {
     let capacity: Int
-    private let mapping: UnsafeMutableRawPointer
-    private let mappedBytes: Int
+    private let pages: FencedPages
     private let start: UnsafeMutablePointer<T>
 
     init(capacity: Int) {
-        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let bytes = capacity * MemoryLayout<T>.stride
-        let usable = (bytes + page - 1) / page * page
         self.capacity = capacity
-        mappedBytes = usable + 2 * page
-        let mapped = unsafe mmap(nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { preconditionFailure("out of memory") }
-        unsafe mapping = mapped
-        unsafe mprotect(mapped, page, PROT_NONE)
-        unsafe mprotect(mapped + page + usable, page, PROT_NONE)
-        unsafe start = (mapped + page + usable - bytes).bindMemory(to: T.self, capacity: capacity)
+        pages = FencedPages(bytes: bytes)
+        unsafe start = (pages.end - bytes).bindMemory(to: T.self, capacity: capacity)
     }
 
     /// The values, flush against the fence.
@@ -32,8 +48,6 @@ struct FencedMemory<T: BitwiseCopyable>: ~Copyable {
         self.init(capacity: values.count)
         write(values, at: 0)
     }
-
-    deinit { unsafe munmap(mapping, mappedBytes) }
 
     mutating func write(_ values: [T], at index: Int) {
         precondition(index >= 0 && index + values.count <= capacity)
@@ -65,4 +79,32 @@ struct FencedMemory<T: BitwiseCopyable>: ~Copyable {
 
     @_lifetime(&self)
     mutating func mutableLast(_ count: Int) -> MutableSpan<T> { mutableSpan(from: capacity - count, count: count) }
+}
+
+/// Fenced memory for kernels that take cells: all of it is there until the object goes.
+@safe
+final class Fences {
+    private var pages: [FencedPages] = []
+
+    /// The values, so many bytes before a fence; what lies between is of no good to anybody.
+    func cells<T>(_ values: [T], gap: Int = 0) -> Cells<T> {
+        let room = room(values.count, of: T.self, gap: gap)
+        for (place, value) in values.enumerated() { room[place] = value }
+        return room.readOnly
+    }
+
+    /// Room for so many elements, its bytes all ones.
+    func room<T>(_ count: Int, of type: T.Type, gap: Int = 0) -> MutableCells<T> {
+        let bytes = count * MemoryLayout<T>.stride
+        let fenced = FencedPages(bytes: bytes + gap)
+        pages.append(fenced)
+        // Sound: the pages have so many bytes before their end, and are kept.
+        unsafe memset(fenced.end - bytes - gap, 0xff, bytes + gap)
+        return unsafe MutableCells(start: (fenced.end - bytes - gap).bindMemory(to: T.self, capacity: count), count: count)
+    }
+}
+
+func withFences(_ body: (Fences) throws -> Void) rethrows {
+    let fences = Fences()
+    try withExtendedLifetime(fences) { try body(fences) }
 }

@@ -1,6 +1,10 @@
 // What the kernel tests share: seeded vectors, their names, and the bound on a float sum's error.
 import Index
 import Testing
+import TestSupport
+
+/// The tests' own: the module under test has another of this name.
+typealias SeededRandom = TestSupport.SeededRandom
 
 extension Kernels: CustomTestStringConvertible {
     package var testDescription: String { name }
