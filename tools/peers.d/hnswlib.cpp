@@ -103,6 +103,12 @@ template <class Stored> std::vector<float> widened(const std::vector<char> &byte
     return numbers;
 }
 
+std::vector<int> integers(const std::vector<char> &bytes) {
+    std::vector<int> numbers(bytes.size() / sizeof(int));
+    std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(int));
+    return numbers;
+}
+
 /// The first file in the directory that begins with `prefix` and has an ending that names a type of number.
 std::vector<float> vectors(const fs::path &directory, const std::string &prefix) {
     std::set<fs::path> paths(fs::directory_iterator(directory), {});
@@ -150,13 +156,7 @@ struct Dataset {
             throw std::runtime_error(directory.string() + ": the files are not as long as meta.json says");
         queryCount = queries.size() / width;
         if (cosine) normalise(base, width), normalise(queries, width);
-        truth = widenedInts(contents(directory / "gt100.i32"));
-    }
-
-    static std::vector<int> widenedInts(const std::vector<char> &bytes) {
-        std::vector<int> numbers(bytes.size() / sizeof(int));
-        std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(int));
-        return numbers;
+        truth = integers(contents(directory / "gt100.i32"));
     }
 
     const float *row(size_t id) const { return base.data() + id * width; }
@@ -203,33 +203,31 @@ struct Truth {
     }
 };
 
-/// What queries may see: a byte for each row, one row of bytes for all queries or one for each.
+/// What queries may see: a bit for each row, one row of bits for all queries or one for each.
 class Mask {
 public:
-    Mask(const fs::path &path, size_t n) : n(n), visible(contents(path)) {
-        if (path.extension() == ".bits") visible = spread(visible, n);
-        if (visible.empty() || visible.size() % n) throw std::runtime_error(path.string() + " is not a mask of this base");
+    Mask(const fs::path &path, size_t n) : stride((n + 7) / 8), bits(contents(path)) {
+        if (path.extension() != ".bits") bits = packed(bits, n);
+        if (bits.empty() || bits.size() % stride) throw std::runtime_error(path.string() + " is not a mask of this base");
     }
 
-    const char *of(size_t query) const { return visible.size() == n ? visible.data() : visible.data() + query * n; }
+    const char *of(size_t query) const { return bits.size() == stride ? bits.data() : bits.data() + query * stride; }
 
 private:
-    size_t n;
-    std::vector<char> visible;
+    size_t stride;
+    std::vector<char> bits;
 
-    static std::vector<char> spread(const std::vector<char> &bits, size_t n) {
+    static std::vector<char> packed(const std::vector<char> &bytes, size_t n) {
         size_t stride = (n + 7) / 8;
-        std::vector<char> bytes;
-        bytes.reserve(bits.size() / stride * n);
-        for (size_t at = 0; at + stride <= bits.size(); at += stride)
-            for (size_t row = 0; row < n; row++) bytes.push_back(bits[at + row / 8] >> (row % 8) & 1);
-        return bytes;
+        std::vector<char> bits(bytes.size() / n * stride);
+        for (size_t at = 0; at < bytes.size() / n * n; at++) bits[at / n * stride + at % n / 8] |= (bytes[at] != 0) << (at % n % 8);
+        return bits;
     }
 };
 
 struct Visible : hnswlib::BaseFilterFunctor {
-    const char *rows = nullptr;
-    bool operator()(hnswlib::labeltype id) override { return rows[id]; }
+    const char *bits = nullptr;
+    bool operator()(hnswlib::labeltype id) override { return bits[id / 8] >> (id % 8) & 1; }
 };
 
 // Session
@@ -322,12 +320,12 @@ private:
     }
 
     std::string restrict(const element &request) {
-        if (request["path"].is_null()) {
+        if (request["path"].error() || request["path"].is_null()) {
             mask.reset();
             setTruth(data->truth);
         } else {
             mask.emplace(text(request, "path"), data->n);
-            setTruth(Dataset::widenedInts(contents(text(request, "truth"))));
+            setTruth(integers(contents(text(request, "truth"))));
         }
         return "\"masked\":" + std::string(mask ? "true" : "false");
     }
@@ -369,7 +367,7 @@ private:
     void search(std::vector<std::vector<int>> &answers, size_t first, size_t end, size_t k) {
         Visible filter;
         for (size_t query = first; query < end; query++) {
-            if (mask) filter.rows = mask->of(query);
+            if (mask) filter.bits = mask->of(query);
             auto found = index->searchKnn(data->query(query), k, mask ? &filter : nullptr);
             auto &answer = answers[query];
             for (answer.clear(); !found.empty(); found.pop()) answer.push_back(static_cast<int>(found.top().second));
