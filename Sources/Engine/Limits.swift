@@ -18,6 +18,7 @@ package enum Limits {
     package static let batchMax = 10_000
     package static let collectionsMax = 10_000
     package static let kMax = 1024
+    package static let effortMax = 10_000
     package static let searchesMax = 1024
     package static let filterTermsMax = 10_000
     package static let filterDepthMax = 16

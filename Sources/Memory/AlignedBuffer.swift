@@ -56,6 +56,18 @@ package struct AlignedBuffer: ~Copyable, @unchecked Sendable {
     /// For `ColumnPage`, which outlives every use of it.
     var address: UnsafeRawPointer { unsafe UnsafeRawPointer(base) }
 
+    /// Asks for pages of 2 MiB, which save a fifth to a third of a random read's time. A wish: nothing depends on it.
+    func adviseHugePages() {
+        #if os(Linux)
+        guard byteCount >= Self.hugePageBytes else { return }
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: (UInt(bitPattern: base) + 4095) & ~4095)
+        // Sound: advice about memory that is ours; it changes no content.
+        unsafe _ = madvise(start, byteCount - 4096, MADV_HUGEPAGE)
+        #endif
+    }
+
+    private static let hugePageBytes = 2 << 20
+
     /// The buffer as elements of `T`, for which every bit pattern must be valid.
     @_lifetime(borrow self)
     package func span<T: BitwiseCopyable>(of type: T.Type) -> Span<T> {

@@ -2,7 +2,7 @@
 
 /// What a numbered file of a database is.
 package enum FileKind: String, CaseIterable, Sendable {
-    case log, segment, catalog, manifest
+    case log, segment, catalog, index, manifest
 
     /// Numbers stay below, so that there is always a next one.
     package static let numberEnd: UInt64 = 1 << 62

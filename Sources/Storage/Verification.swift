@@ -88,7 +88,7 @@ package struct Verification {
         report.bytes += byteCount
     }
 
-    /// Reads a catalog or a segment, unless it was read before.
+    /// Reads a column file, unless it was read before.
     package mutating func check(_ file: NamedColumnFile) {
         guard !known.contains(file.name) else { return }
         count(file.name, Int(clamping: file.reference.byteCount))

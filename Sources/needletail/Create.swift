@@ -31,6 +31,12 @@ struct ShapeOptions: ParsableArguments {
     @Option(help: "How vectors are compared: cosine, dot or l2.")
     var metric = "cosine"
 
+    @Option(help: "How vectors are searched: auto, hnsw, ivf or flat.")
+    var index = "auto"
+
+    @Option(help: "How an index keeps vectors: auto, none, int8 or line.")
+    var quantization = "auto"
+
     @Option(name: .customLong("field"), help: "A declared field, NAME=TYPE; TYPE is keyword, keyword[], int, float, bool or time. Again for more.")
     var fields: [DeclaredField] = []
 
@@ -39,6 +45,8 @@ struct ShapeOptions: ParsableArguments {
         request.string("access", "open")
         request.int("dim", dimension)
         request.string("metric", metric)
+        request.string("index", index)
+        request.string("quantization", quantization)
         request.object("fields", fields.map { ($0.name, $0.type) })
     }
 }
@@ -93,7 +101,8 @@ struct Describe: AsyncParsableCommand {
 
     private func spaces(_ collection: JSONTree) -> String {
         (collection["spaces"]?.object ?? [:]).sorted { $0.key < $1.key }.map { name, space in
-            "\(name) \(space["dim"]?.int ?? 0) \(space["metric"]?.string ?? "")"
+            let choices = [space["metric"], space["index"], space["quantization"]].compactMap { $0?.string }.filter { $0 != "auto" }
+            return "\(name) \(space["dim"]?.int ?? 0) \(choices.joined(separator: " "))"
         }.joined(separator: ", ")
     }
 }

@@ -84,7 +84,7 @@ extension DatabaseInspection.Collection {
         print("")
         let counts = documents.map { "\($0.counted("document")), \((folders ?? 0).counted("folder"))" } ?? "catalog DAMAGED"
         print("collection \(schema.name) (number \(number)): \(counts)")
-        print("  spaces: \(schema.spaces.isEmpty ? "none" : schema.spaces.map { "\($0.name) \($0.dimension) \($0.metric.name)" }.joined(separator: ", "))")
+        print("  spaces: \(schema.spaces.isEmpty ? "none" : schema.spaces.map(\.shown).joined(separator: ", "))")
         print("  fields: \(schema.fields.isEmpty ? "none" : schema.fields.map { "\($0.name) \($0.type.rawValue)" }.joined(separator: ", "))")
         for file in files { file.show() }
     }
@@ -100,6 +100,8 @@ extension DatabaseInspection.Collection {
             line.member("name", space.name)
             line.member("dim", space.dimension)
             line.member("metric", space.metric.name)
+            line.member("index", space.index.rawValue)
+            line.member("quantization", space.quantization.rawValue)
         }
         line.objects("fields", schema.fields) { (line, field) in
             line.member("name", field.name)
@@ -109,10 +111,18 @@ extension DatabaseInspection.Collection {
     }
 }
 
+extension SpaceSchema {
+    fileprivate var shown: String {
+        let choices = [index.rawValue, quantization.rawValue].filter { $0 != "auto" }.map { " " + $0 }.joined()
+        return "\(name) \(dimension) \(metric.name)\(choices)"
+    }
+}
+
 extension DatabaseInspection.File {
     fileprivate func show() {
         let rows = chunks.isEmpty ? "" : ", \(rows.counted("row")) of chunks \(chunks.lowerBound) to \(chunks.upperBound - 1)"
-        print("  \(name): \(byteCount.grouped) bytes\(rows)")
+        let indexed = indexed.map { ", index of space \($0.space) of \($0.segment)" } ?? ""
+        print("  \(name): \(byteCount.grouped) bytes\(rows)\(indexed)")
         if let damage { print("    DAMAGED: \(damage)") }
         guard !columns.isEmpty else { return }
         var table = Table(["    column", "count", "stored", "raw"], alignsRight: [1, 2, 3])
@@ -127,6 +137,10 @@ extension DatabaseInspection.File {
             line.member("rows", rows)
             line.member("first_chunk", chunks.lowerBound)
             line.member("end_chunk", chunks.upperBound)
+        }
+        if let indexed {
+            line.member("segment", indexed.segment)
+            line.member("space", indexed.space)
         }
         if let damage { line.member("damage", damage) }
         line.objects("columns", columns) { (line, column) in

@@ -32,6 +32,15 @@ struct Search: AsyncParsableCommand {
     @Option(help: "Only chunks that score at least this.")
     var minScore: Float?
 
+    @Option(help: "How many of the nearest are to be found on average: 0.5 to 1, which is all of them.")
+    var recall: Float?
+
+    @Option(help: "How many candidates an index keeps while it looks: 1 to 10000.")
+    var effort: Int?
+
+    @Flag(help: "Compare every vector.")
+    var exact = false
+
     @OptionGroup var embedding: EmbeddingOptions
     @OptionGroup var connection: ConnectionOptions
 
@@ -51,6 +60,9 @@ struct Search: AsyncParsableCommand {
             try request.verbatim("filter", filter)
             request.strings("under", under.isEmpty ? nil : under)
             request.float("min_score", minScore)
+            request.float("recall", recall)
+            request.int("effort", effort)
+            request.bool("exact", exact ? true : nil)
         } show: { root in show(root) }
     }
 
@@ -71,7 +83,12 @@ struct Search: AsyncParsableCommand {
             print("\(index + 1). \((hit["score"]?.double ?? 0).shown(3))  \(hit["document"]?.string ?? "")#\(hit["chunk"]?.int ?? 0)\(place)")
             if let text = hit["text"]?.string { print("   " + text.firstWords(bytesMax: 240)) }
         }
-        print("\((root["plan"]?["visited"]?.int ?? 0).grouped) chunks compared in \((root["took_us"]?.int ?? 0).grouped) us, exact, at sequence \(root["seq"]?.int ?? 0)")
+        print("\((root["plan"]?["visited"]?.int ?? 0).grouped) chunks compared in \((root["took_us"]?.int ?? 0).grouped) us, \(way(root)), at sequence \(root["seq"]?.int ?? 0)")
+    }
+
+    private func way(_ root: JSONTree) -> String {
+        guard let recall = root["plan"]?["expected_recall"]?.double else { return "exact" }
+        return "by \(root["plan"]?["kind"]?.string ?? ""), recall about \(recall.shown(2))"
     }
 }
 

@@ -30,6 +30,7 @@ struct Status: AsyncParsableCommand {
         line("writes", writes(stats))
         line("in files", "up to sequence \(storage.count("covered_seq")); a start replays \(storage.bytes("uncovered_log_bytes")) of log")
         line("segments", "\(storage.count("segments")) of \(storage.bytes("segment_bytes")), catalogs of \(storage.bytes("catalog_bytes"))")
+        line("indexes", "\(storage.count("indexes")) of \(storage.bytes("index_bytes"))")
         line("rows", "\(storage.count("rows")), \(storage.count("dead_rows")) of them deleted")
         line("memory", "\(memory.bytes("head_bytes")) of chunks in no file yet, \(memory.bytes("catalog_bytes")) of catalogs")
         line("snapshots", storage.count("snapshots"))

@@ -88,10 +88,18 @@ import Wire
         #expect(piped.code == 0, "\(piped.errors)")
         let described = try needletail("describe", "c", "--port", port, in: directory).output
         #expect(described.contains("c: 1 documents, 1 chunks") && described.contains("default 2 l2") && described.contains("n int"))
+        #expect(try needletail("create", "e", "--dim", "3", "--index", "hnsw", "--quantization", "int8", "--port", port, in: directory).code == 0)
+        #expect(try needletail("describe", "e", "--port", port, in: directory).output.contains("default 3 cosine hnsw int8"))
+        #expect(try needletail("create", "f", "--dim", "3", "--index", "tree", "--port", port, in: directory).errors.contains("one of auto, hnsw, ivf, flat"))
         #expect(try needletail("describe", "--port", port, in: directory).output.contains("collection"))
         let got = try needletail("get", "c", "a", "nobody", "--port", port, in: directory).output
         #expect(got.contains("n: 7") && got.contains("hello") && got.contains("nobody: not there"))
-        #expect(try needletail("status", "--port", port, "--json", in: directory).json()["seq"]?.int == 2)
+        #expect(try needletail("status", "--port", port, "--json", in: directory).json()["seq"]?.int == 3)
+        for effort in ["--recall=0.9", "--effort=40", "--exact"] {
+            let found = try needletail("search", "c", "--vector", "[1,2]", effort, "--port", port, in: directory)
+            #expect(found.code == 0 && found.output.contains(" us, exact, at sequence 3"), "\(effort): \(found.errors)")
+        }
+        #expect(try needletail("search", "c", "--vector", "[1,2]", "--recall", "0.9", "--exact", "--port", port, in: directory).errors.contains("one of recall, effort and exact"))
         #expect(try needletail("search", "c", "--vector", "[1,2]", "--filter", #"{"n":{"$gte":8}}"#, "--port", port, in: directory).output.hasPrefix("nothing found"))
     }
 

@@ -150,7 +150,7 @@ import TestSupport
         #expect(forged.refusal() == forged.catalogName)
     }
 
-    @Test func `segments that overlap, or lie where chunks cannot, are refused`() throws {
+    @Test func `segments that overlap, lie where chunks cannot, or have an index of no space, are refused`() throws {
         let changes: [(inout ManifestCollection) -> Void] = [
             { $0.segments.append(ManifestSegment(file: FileReference(number: 90, byteCount: 1, checksum: 0), firstChunk: 1, endChunk: 2, rowCount: 0)) },
             { $0.segments[0].endChunk = 3 }, { $0.segments[0].endChunk = .max },
@@ -159,6 +159,7 @@ import TestSupport
                 collection.segments[0].endChunk = 1 << 33
             },
             { $0.segments.removeAll() }, { $0.segments[0].rowCount = 1 },
+            { $0.segments[0].set(ManifestIndex(space: 2, file: FileReference(number: 90, byteCount: 1, checksum: 0))) },
         ]
         for (index, change) in changes.enumerated() {
             var forged = try Forged()

@@ -104,7 +104,7 @@ import TestSupport
         many.vectors = (0..<Limits.searchesMax).map { $0..<$0 + 1 }
         let each = try collection.search(many)
         #expect(try each.hits.map { try collection.document(of: $0[0]).chunk(0).vector(space: 0, dimension: 1)?[0] } == many.floats.map { $0 })
-        #expect(each.visited == 1100 * Limits.searchesMax)
+        #expect(each.plan.visited == 1100 * Limits.searchesMax)
     }
 
     @Test func `as many collections as there may be, and not one more`() throws {

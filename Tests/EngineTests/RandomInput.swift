@@ -18,12 +18,12 @@ enum RandomInput {
     static let schemas: [CollectionSchema] = [
         CollectionSchema(
             name: "one",
-            spaces: [SpaceSchema(dimension: 3, metric: .dot), SpaceSchema(name: "second", dimension: 4, metric: .cosine), SpaceSchema(name: "third", dimension: 2, metric: .l2)],
+            spaces: [SpaceSchema(dimension: 3, metric: .dot), SpaceSchema(name: "second", dimension: 4, metric: .cosine), SpaceSchema(name: "third", dimension: 2, metric: .l2, index: .ivf)],
             fields: [
                 FieldSchema(name: "k", type: .keyword), FieldSchema(name: "ks", type: .keywords), FieldSchema(name: "i", type: .int),
                 FieldSchema(name: "f", type: .float), FieldSchema(name: "b", type: .bool), FieldSchema(name: "t", type: .time),
             ]),
-        CollectionSchema(name: "two", spaces: [SpaceSchema(name: "only", dimension: 4, metric: .cosine)], fields: [FieldSchema(name: "i", type: .int)]),
+        CollectionSchema(name: "two", spaces: [SpaceSchema(name: "only", dimension: 4, metric: .cosine, index: .hnsw, quantization: .int8)], fields: [FieldSchema(name: "i", type: .int)]),
         CollectionSchema(name: "three", spaces: [], fields: [FieldSchema(name: "k", type: .keyword)]),
     ]
 

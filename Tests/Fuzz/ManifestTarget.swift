@@ -27,7 +27,7 @@ extension FuzzTarget {
             let contents = manifest.contents
             let payload = contents.record.payload
             do throws(Corruption) {
-                guard try ManifestContents(decoding: payload.rawSpan) == contents, payload.count == contents.encodedBytes else {
+                guard try ManifestContents(decoding: payload.rawSpan, .indexed) == contents, payload.count == contents.encodedBytes else {
                     violated("contents are read as they were written")
                 }
             } catch { violated("contents that are written can be read: \(error)") }
@@ -54,7 +54,7 @@ extension FuzzTarget {
 
     private static let collection = ManifestCollection(
         number: 1, schema: [1, 2], state: [3], catalog: [file(3)],
-        segments: [ManifestSegment(file: file(4), firstChunk: 0, endChunk: 9, rowCount: 5)])
+        segments: [ManifestSegment(file: file(4), firstChunk: 0, endChunk: 9, rowCount: 5, indexes: [ManifestIndex(space: 1, file: file(4))])])
     private static let version = ManifestVersion(coveredSequence: 10, nextCollectionNumber: 3, collections: [1: collection])
     private static let snapshot = ManifestSnapshot(
         name: "s", createdMilliseconds: 1, sequence: 12, version: version, log: [LogFileExtent(number: 2, byteCount: 640)])
@@ -63,6 +63,7 @@ extension FuzzTarget {
     private static let edits: [ManifestEdit] = [
         .startLogFile(5), .addSnapshot(ManifestSnapshot(name: "t", createdMilliseconds: 2, sequence: 11, version: version, log: [])),
         .replaceSegments(collection: 1, removed: [4], added: [ManifestSegment(file: file(6), firstChunk: 0, endChunk: 9, rowCount: 4)]),
+        .setIndex(collection: 1, segment: 6, space: 2, file: file(7)), .setIndex(collection: 1, segment: 6, space: 2, file: nil),
         .dropSnapshot(name: "s"),
         .checkpoint(coveredSequence: 20, nextCollectionNumber: 4, changed: [], dropped: [1], logFiles: [5]),
     ]

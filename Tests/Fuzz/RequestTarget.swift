@@ -28,12 +28,12 @@ extension FuzzTarget {
 enum RequestScript {
     /// A collection with a field of every type, and requests of every kind on it.
     static let lines = [
-        #"{"id":1,"op":"collection.create","name":"kb","spaces":{"default":{"dim":4,"metric":"cosine"},"small":{"dim":2,"metric":"l2"}},"fields":{"team":"keyword","tags":"keyword[]","year":"int","due":"time","weight":"float","done":"bool"}}"#,
+        #"{"id":1,"op":"collection.create","name":"kb","spaces":{"default":{"dim":4,"metric":"cosine","index":"hnsw","quantization":"int8"},"small":{"dim":2,"metric":"l2"}},"fields":{"team":"keyword","tags":"keyword[]","year":"int","due":"time","weight":"float","done":"bool"}}"#,
         #"{"id":2,"op":"upsert","collection":"kb","records":[{"id":"a","vector":[0.5,-1e-3,2,3e2],"text":"a \"b\" \u00e9","fields":{"team":"cs","tags":["x","y"],"year":2026,"due":"2026-10-01T00:00:00Z","weight":0.5,"done":true}},{"id":"b","vector":"AACAPwAAAEAAAEBAAACAQA=="}]}"#,
         #"{"id":3,"op":"upsert","collection":"kb","documents":[{"id":"f","kind":"folder","chunks":[]},{"id":"d","kind":"document","parent":"f","title":"T","url":"u","mime":"text/plain","time":1760000000000,"if_version":0,"chunks":[{"text":"one","heading":"A > B","vectors":{"small":[1,2],"default":[3,4,5,6]}},{"text":"two"}]}]}"#,
         #"{"id":4,"op":"upsert","collection":"kb","documents":[{"id":"a","parent":"f","chunks":[{"vector":[1,2,3,4]}]}]}"#,
         #"{"id":5,"op":"search","collection":"kb","vector":[1,2,3,4],"k":5,"filter":{"$or":[{"team":{"$in":["cs","hr"]}},{"$not":{"year":{"$gte":2020,"$lt":2026}}}],"due":{"$exists":true}},"under":["f"],"min_score":0.25,"with":["text","vector"]}"#,
-        #"{"id":6,"op":"search","collection":"kb","space":"small","searches":[{"vector":[1,2]},{"vector":"AACAPwAAAEA="}]}"#,
+        #"{"id":6,"op":"search","collection":"kb","space":"small","searches":[{"vector":[1,2]},{"vector":"AACAPwAAAEA="}],"recall":0.9}"#,
         #"{"id":7,"op":"read","collection":"kb","document":"d","from_chunk":0,"to_chunk":3,"limit":2}"#,
         #"{"id":8,"op":"get","collection":"kb","ids":["a","b"],"with":["fields","vector","parent"]}"#,
         #"{"id":9,"op":"count","collection":"kb","filter":{"time":{"$gt":0}}}"#,

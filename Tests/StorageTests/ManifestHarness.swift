@@ -31,19 +31,29 @@ enum ManifestOracle {
             for collection in changed {
                 next.version.collections[collection.number] = collection
                 for file in collection.catalog { next.nextFileNumber = max(next.nextFileNumber, file.number + 1) }
-                for segment in collection.segments { next.nextFileNumber = max(next.nextFileNumber, segment.file.number + 1) }
+                for segment in collection.segments {
+                    for file in [segment.file] + segment.indexes.map(\.file) { next.nextFileNumber = max(next.nextFileNumber, file.number + 1) }
+                }
             }
             next.logFiles = logFiles
         case .replaceSegments(let number, let removed, let added):
             let before = next.version.collections[number]?.segments ?? []
             let segments = before.filter { !removed.contains($0.file.number) } + added
             next.version.collections[number]?.segments = segments.sorted { $0.firstChunk < $1.firstChunk }
-            for segment in added { next.nextFileNumber = max(next.nextFileNumber, segment.file.number + 1) }
+            for segment in added {
+                for file in [segment.file] + segment.indexes.map(\.file) { next.nextFileNumber = max(next.nextFileNumber, file.number + 1) }
+            }
         case .startLogFile(let number):
             next.logFiles.append(number)
             next.nextFileNumber = max(next.nextFileNumber, number + 1)
         case .addSnapshot(let snapshot): next.snapshots.append(snapshot)
         case .dropSnapshot(let name): next.snapshots.removeAll { $0.name == name }
+        case .setIndex(let number, let file, let space, let index):
+            guard let place = next.version.collections[number]?.segments.firstIndex(where: { $0.file.number == file }) else { break }
+            let others = next.version.collections[number]?.segments[place].indexes.filter { $0.space != space } ?? []
+            let indexes = others + (index.map { [ManifestIndex(space: space, file: $0)] } ?? [])
+            next.version.collections[number]?.segments[place].indexes = indexes.sorted { $0.space < $1.space }
+            next.nextFileNumber = max(next.nextFileNumber, (index?.number ?? 0) + 1)
         }
         return next
     }
@@ -131,8 +141,11 @@ enum ManifestHarness {
         FileReference(number: number, byteCount: number &+ 1000, checksum: UInt32(truncatingIfNeeded: number &* 0x9E37_79B9))
     }
 
-    static func segment(_ number: UInt64, _ chunks: Range<UInt64>) -> ManifestSegment {
-        ManifestSegment(file: file(number), firstChunk: chunks.lowerBound, endChunk: chunks.upperBound, rowCount: UInt32(chunks.count) / 2)
+    /// - Parameter indexes: By space, the numbers of their files.
+    static func segment(_ number: UInt64, _ chunks: Range<UInt64>, indexes: [UInt16: UInt64] = [:]) -> ManifestSegment {
+        ManifestSegment(
+            file: file(number), firstChunk: chunks.lowerBound, endChunk: chunks.upperBound, rowCount: UInt32(chunks.count) / 2,
+            indexes: indexes.sorted { $0.key < $1.key }.map { ManifestIndex(space: $0.key, file: file($0.value)) })
     }
 
     static func collection(_ number: UInt32, catalog: [UInt64] = [], segments: [ManifestSegment] = []) -> ManifestCollection {
@@ -143,7 +156,7 @@ enum ManifestHarness {
 
     static let firstVersion = ManifestVersion(
         coveredSequence: 10, nextCollectionNumber: 3,
-        collections: [1: collection(1, catalog: [3], segments: [segment(2, 0..<10), segment(4, 10..<12)]), 2: collection(2)])
+        collections: [1: collection(1, catalog: [3], segments: [segment(2, 0..<10), segment(4, 10..<12, indexes: [1: 7])]), 2: collection(2)])
     static let snapshot = ManifestSnapshot(
         name: "before", createdMilliseconds: -5, sequence: 12, version: firstVersion, log: [LogFileExtent(number: 1, byteCount: 640)])
 
@@ -152,11 +165,15 @@ enum ManifestHarness {
         .startLogFile(1),
         .checkpoint(
             coveredSequence: 10, nextCollectionNumber: 3,
-            changed: [collection(1, catalog: [3], segments: [segment(2, 0..<10), segment(4, 10..<12)]), collection(2)], dropped: [], logFiles: [1]),
+            changed: [collection(1, catalog: [3], segments: [segment(2, 0..<10), segment(4, 10..<12, indexes: [1: 7])]), collection(2)], dropped: [],
+            logFiles: [1]),
         .addSnapshot(snapshot),
         .startLogFile(5),
         .replaceSegments(collection: 1, removed: [2, 4], added: [segment(6, 0..<12)]),
+        .setIndex(collection: 1, segment: 6, space: 2, file: file(10)),
         .startLogFile(6),
+        .setIndex(collection: 1, segment: 6, space: 0, file: file(11)),
+        .setIndex(collection: 1, segment: 6, space: 2, file: nil),
         .startLogFile(9),
         .checkpoint(coveredSequence: 20, nextCollectionNumber: 3, changed: [collection(2, segments: [segment(8, 3..<3)])], dropped: [1], logFiles: [6, 9]),
         .dropSnapshot(name: "before"),

@@ -86,6 +86,9 @@ import TestSupport
         let disk = FaultyDisk()
         var manifest = try ManifestHarness.open(disk, ManifestFileSizes(editBytesMax: 2000, zeroedStep: 256))
         var known = ManifestKnowledge(contents: manifest.contents)
+        // The contents that the file began with, or later ones: the longest.
+        var file = (name: "", longest: 0)
+        var last = Self.length(manifest.contents)
         for round in 0..<300 {
             if random.oneIn(20) {
                 manifest = try ManifestHarness.open(disk, ManifestFileSizes(editBytesMax: 2000, zeroedStep: 256), seed: UInt64(round))
@@ -94,19 +97,25 @@ import TestSupport
             try ManifestHarness.append(Self.randomEdit(of: manifest.contents, using: &random), to: manifest, &known)
             let names = disk.names
             #expect(names.count == 1)
-            let whole = Manifest.encode(manifest.contents, salt: 1).bytes.count
-            #expect(try #require(disk[names[0]]).count < 2000 + 4 * whole + 4000, "\(seed)")
+            let length = Self.length(manifest.contents)
+            file = (names[0], max(length, names[0] == file.name ? file.longest : last))
+            last = length
+            #expect(try #require(disk[names[0]]).count < 2000 + 4 * file.longest + 4000, "\(seed)")
         }
     }
+
+    private static func length(_ contents: ManifestContents) -> Int { Manifest.encode(contents, salt: 1).bytes.count }
 
     private static func randomEdit(of contents: ManifestContents, using random: inout SeededRandom) -> ManifestEdit {
         let version = contents.version
         let file = contents.nextFileNumber
         let numbers = version.collections.keys.sorted()
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<8, using: &random) {
         case 0: return .startLogFile(file + UInt64.random(in: 0...2, using: &random))
         case 1:
-            let segments = (0..<UInt64.random(in: 0...3, using: &random)).map { ManifestHarness.segment(file + $0, $0 * 10..<$0 * 10 + 10) }
+            let segments = (0..<UInt64.random(in: 0...3, using: &random)).map {
+                ManifestHarness.segment(file + $0, $0 * 10..<$0 * 10 + 10, indexes: random.oneIn(2) ? [UInt16($0): file + $0] : [:])
+            }
             let changed = ManifestHarness.collection(UInt32.random(in: 1...6, using: &random), catalog: [file + 7], segments: segments)
             let dropped = numbers.filter { $0 != changed.number }.prefix(random.oneIn(3) ? 1 : 0)
             return .checkpoint(
@@ -120,6 +129,13 @@ import TestSupport
             return .addSnapshot(ManifestSnapshot(
                 name: "snapshot \(file)-\(random.next())", createdMilliseconds: 1, sequence: version.coveredSequence + 3, version: version,
                 log: contents.logFiles.map { LogFileExtent(number: $0, byteCount: 100 + $0) }))
+        case 5, 6:
+            let segments = version.collections.values.flatMap { collection in collection.segments.map { (collection.number, $0) } }
+            guard let (number, segment) = segments.min(by: { $0.1.file.number < $1.1.file.number }) else { return .startLogFile(file) }
+            let (space, isThere) = (UInt16.random(in: 0..<3, using: &random), random.oneIn(2))
+            let isKnown = segment.indexes.contains { $0.space == space }
+            return .setIndex(
+                collection: number, segment: segment.file.number, space: space, file: isKnown && isThere ? nil : ManifestHarness.file(file))
         default: return contents.snapshots.randomElement(using: &random).map { .dropSnapshot(name: $0.name) } ?? .startLogFile(file)
         }
     }
@@ -144,16 +160,19 @@ import TestSupport
     }
 
     @Test func `all files that anything needs are named, and no others`() throws {
-        let contents = try #require(try Self.oneFile().states.dropFirst(8).first)
+        let contents = try #require(try Self.oneFile().states.dropFirst(11).first)
         #expect(contents.namedFiles() == [
             "log-0000000000000006", "log-0000000000000009", "segment-0000000000000008",
             // The snapshot's.
             "log-0000000000000001", "catalog-0000000000000003", "segment-0000000000000002", "segment-0000000000000004",
+            "index-0000000000000007",
         ])
+        let before = try #require(try Self.oneFile().states.dropFirst(10).first)
+        #expect(before.namedFiles().contains("index-000000000000000b") && !before.namedFiles().contains("index-000000000000000a"))
         let last = try #require(try Self.oneFile().states.last)
         #expect(last.namedFiles() == [])
         // No number is ever given twice.
-        #expect(last.nextFileNumber == 10)
+        #expect(last.nextFileNumber == 12)
     }
 
     @Test func `a manifest made for an archive opens as it was meant`() throws {
@@ -169,10 +188,11 @@ import TestSupport
         let u32 = Self.littleEndian
         let collection = ManifestCollection(
             number: 2, schema: [0xA, 0xB], state: [0xC], catalog: [FileReference(number: 9, byteCount: 10, checksum: 11)],
-            segments: [ManifestSegment(file: FileReference(number: 12, byteCount: 13, checksum: 14), firstChunk: 15, endChunk: 20, rowCount: 4)])
+            segments: [ManifestSegment(file: FileReference(number: 12, byteCount: 13, checksum: 14), firstChunk: 15, endChunk: 20, rowCount: 4,
+                indexes: [ManifestIndex(space: 3, file: FileReference(number: 21, byteCount: 22, checksum: 23))])])
         let collectionBytes =
             u32(2) + u32(2) + [0xA, 0xB] + u32(1) + [0xC] + u32(1) + u64(9) + u64(10) + u32(11)
-            + u32(1) + u64(12) + u64(13) + u32(14) + u64(15) + u64(20) + u32(4)
+            + u32(1) + u64(12) + u64(13) + u32(14) + u64(15) + u64(20) + u32(4) + u32(1) + [3, 0] + u64(21) + u64(22) + u32(23)
         let version = ManifestVersion(coveredSequence: 5, nextCollectionNumber: 3, collections: [2: collection])
         let versionBytes = u64(5) + u32(3) + u32(1) + collectionBytes
         let snapshot = ManifestSnapshot(
@@ -182,6 +202,7 @@ import TestSupport
             u64(7) + u64(32) + versionBytes + u32(2) + u64(30) + u64(31) + u32(0),
             u64(6) + u32(4) + u32(1) + collectionBytes + u32(0) + u32(1) + u64(31),
             u32(2) + u32(1) + u64(12) + u32(0), u64(40), snapshotBytes, u32(2) + [0x61, 0x62],
+            u32(2) + u64(12) + [4, 0] + u32(1) + u64(24) + u64(25) + u32(26), u32(2) + u64(12) + [3, 0] + u32(0),
         ]
         let disk = FaultyDisk()
         let file = Manifest.encode(ManifestContents(databaseID: 7, version: version, logFiles: [30, 31]), salt: 1)
@@ -191,18 +212,72 @@ import TestSupport
         for edit in [
             .addSnapshot(snapshot),
             .checkpoint(coveredSequence: 6, nextCollectionNumber: 4, changed: [collection], dropped: [], logFiles: [31]),
+            .setIndex(collection: 2, segment: 12, space: 4, file: FileReference(number: 24, byteCount: 25, checksum: 26)),
+            .setIndex(collection: 2, segment: 12, space: 3, file: nil),
             .replaceSegments(collection: 2, removed: [12], added: []), .startLogFile(40), .dropSnapshot(name: "ab"),
         ] as [ManifestEdit] { try manifest.append(edit) }
         let bytes = try #require(disk[disk.names[0]])
-        #expect(Array(bytes[..<12]) == Array("NTAILMAN".utf8) + u32(1))
+        #expect(Array(bytes[..<12]) == Array("NTAILMAN".utf8) + u32(2))
         var at = 64
-        for (sequence, type) in zip(2...7 as ClosedRange<UInt64>, [1, 5, 2, 3, 4, 6] as [UInt8]) {
-            let payload = payloads[Int(type) - 1]
+        for (sequence, which) in zip(2...9 as ClosedRange<UInt64>, [1, 5, 2, 7, 8, 3, 4, 6]) {
+            let (payload, type) = (payloads[which - 1], UInt8(min(which, 7)))
             #expect(Array(bytes[at..<at + 24]) == u32(UInt32(payload.count)) + [type, 0, 0, 0] + u64(sequence) + u64(sequence - 1))
             #expect(Array(bytes[at + 32..<at + 32 + payload.count]) == payload, "type \(type)")
             at += (32 + payload.count + 7) / 8 * 8
         }
-        #expect(Array(bytes[at..<at + 24]) == u32(0) + [255, 0, 0, 0] + u64(7) + u64(7))
+        #expect(Array(bytes[at..<at + 24]) == u32(0) + [255, 0, 0, 0] + u64(9) + u64(9))
+    }
+
+    @Test func `a file of version 1, whose segments have no indexes, is read and goes on in version 2`() throws {
+        func u64(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        let u32 = Self.littleEndian
+        let (first, second) = (ManifestHarness.segment(12, 15..<25), ManifestHarness.segment(13, 25..<29))
+        let collection = ManifestCollection(number: 2, schema: [], state: [], catalog: [], segments: [first, second])
+        func bytes(_ segment: ManifestSegment) -> [UInt8] {
+            u64(segment.file.number) + u64(segment.file.byteCount) + u32(segment.file.checksum) + u64(segment.firstChunk) + u64(segment.endChunk)
+                + u32(segment.rowCount)
+        }
+        let payload = u64(7) + u64(14) + u64(5) + u32(3) + u32(1) + u32(2) + u32(0) + u32(0) + u32(0) + u32(2) + bytes(first) + bytes(second) + u32(0) + u32(0)
+        var file = Self.forged(payload, type: 1, behind: nil)
+        file[8] = 1
+        file.replaceSubrange(60..<64, with: u32(Checksum.of(Array(file[..<60]).rawSpan)))
+        let contents = ManifestContents(
+            databaseID: 7, version: ManifestVersion(coveredSequence: 5, nextCollectionNumber: 3, collections: [2: collection]), nextFileNumber: 14)
+        #expect(try Self.open([Self.firstName: file]) == .contents(contents))
+        let disk = FaultyDisk()
+        disk[Self.firstName] = file
+        try ManifestHarness.open(disk).append(.setIndex(collection: 2, segment: 13, space: 0, file: ManifestHarness.file(14)))
+        #expect(disk.names == ["manifest-0000000000000002"] && disk[disk.names[0]]?[8] == 2)
+        #expect(try Manifest.load(disk)?.version.collections[2]?.segments == [first, ManifestHarness.segment(13, 25..<29, indexes: [0: 14])])
+        // What neither version is, nobody reads.
+        for version in [0, 3] as [UInt8] {
+            file[8] = version
+            file.replaceSubrange(60..<64, with: u32(Checksum.of(Array(file[..<60]).rawSpan)))
+            guard case .refused(let corruption) = try Self.open([Self.firstName: file]) else {
+                Issue.record("version \(version) was read")
+                return
+            }
+            #expect(corruption.expected == "manifest version 2, found \(version)")
+        }
+    }
+
+    @Test func `an index goes with its segment, and stays as long as a snapshot has it`() throws {
+        let disk = FaultyDisk()
+        let manifest = try ManifestHarness.open(disk)
+        for edit in ManifestHarness.edits.prefix(2) { try manifest.append(edit) }
+        #expect(manifest.contents.namedFiles().contains("index-0000000000000007"))
+        try manifest.append(.setIndex(collection: 1, segment: 4, space: 1, file: ManifestHarness.file(20)))
+        #expect(!manifest.contents.namedFiles().contains("index-0000000000000007"), "it gave way to a later one")
+        var snapshot = ManifestHarness.snapshot
+        snapshot.version = manifest.contents.version
+        try manifest.append(.addSnapshot(snapshot))
+        try manifest.append(.replaceSegments(collection: 1, removed: [4], added: [ManifestHarness.segment(21, 10..<12)]))
+        #expect(manifest.contents.version.collections[1]?.segments.flatMap(\.indexes) == [])
+        #expect(manifest.contents.namedFiles().contains("index-0000000000000014"))
+        try manifest.append(.dropSnapshot(name: snapshot.name))
+        #expect(manifest.contents.namedFiles() == [
+            "log-0000000000000001", "catalog-0000000000000003", "segment-0000000000000002", "segment-0000000000000015",
+        ])
     }
 
     // MARK: What makes no sense
@@ -232,7 +307,23 @@ import TestSupport
         fat.schema = [UInt8](repeating: 0, count: ManifestLimits.collectionBlobBytesMax + 1)
         var endless = ManifestHarness.collection(2, catalog: [8], segments: [ManifestHarness.segment(9, 0..<1)])
         endless.catalog[0].byteCount = ManifestLimits.fileBytesMax + 1
+        var unsorted = ManifestHarness.segment(9, 12..<20, indexes: [0: 30, 1: 31])
+        unsorted.indexes.reverse()
+        var repeated = unsorted
+        repeated.indexes[1].space = repeated.indexes[0].space
+        let crowded = ManifestHarness.segment(9, 12..<20, indexes: Dictionary(uniqueKeysWithValues: (0...16).map { ($0, UInt64($0) + 30) }))
+        func index(_ file: FileReference?, collection: UInt32 = 1, segment: UInt64 = 2, space: UInt16 = 0) -> ManifestEdit {
+            .setIndex(collection: collection, segment: segment, space: space, file: file)
+        }
         let refused: [(ManifestEdit, String)] = [
+            (index(ManifestHarness.file(9), collection: 9), "segment 2 in collection 9"),
+            (index(ManifestHarness.file(9), segment: 3), "segment 3 in collection 1"), (index(nil), "index of space 0 to remove"),
+            (index(nil, segment: 4, space: 2), "index of space 2 to remove"), (index(ManifestHarness.file(7)), "index file 7 once"),
+            (index(ManifestHarness.file(.max)), "others"),
+            (index(FileReference(number: 9, byteCount: ManifestLimits.fileBytesMax + 1, checksum: 0)), "a length that files have"),
+            (.replaceSegments(collection: 1, removed: [], added: [unsorted]), "rising"),
+            (.replaceSegments(collection: 1, removed: [], added: [repeated]), "rising"),
+            (.replaceSegments(collection: 1, removed: [], added: [crowded]), "at most 16 indexes"),
             (checkpoint(changed: [endless]), "a length that files have"),
             (checkpoint(9), "10 or later"), (checkpoint(next: 2), "at least 3"), (checkpoint(.max), "others after it"),
             (checkpoint(logFiles: [6]), "names"), (checkpoint(logFiles: [5, 1]), "rising"), (checkpoint(dropped: [3]), "collection 3 to drop"),
@@ -385,7 +476,7 @@ import TestSupport
     // MARK: Which file counts
 
     @Test func `files of a database without a manifest are refused, and others are nobody's business`() throws {
-        for kind in [FileKind.log, .segment, .catalog] {
+        for kind in [FileKind.log, .segment, .catalog, .index] {
             let name = kind.name(7)
             guard case .refused(let corruption) = try Self.open([name: [1]]) else {
                 Issue.record("\(name) was passed over")
@@ -412,8 +503,8 @@ import TestSupport
         #expect(both.names == [new.name])
         #expect(both.afterCrash(.clean).names == [new.name], "what counts no longer is gone for good")
         // Being created: without a whole first record, and without a proof that there was one.
-        let record = new.bytes.count - 32
-        for cut in (0...64).map({ $0 }) + Array(stride(from: 65, to: record - 8, by: 3)) {
+        let record = try #require(new.bytes.dropLast(32).lastIndex { $0 != 0 })
+        for cut in (0...64).map({ $0 }) + Array(stride(from: 65, through: record, by: 3)) {
             for zeros in [0, 100] {
                 let disk = FaultyDisk()
                 disk[old.name] = old.bytes

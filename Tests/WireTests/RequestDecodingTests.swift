@@ -1,5 +1,6 @@
 // Requests: their ids, their members, and what is said of those that are wrong.
 import Engine
+import Index
 import Testing
 import Wire
 
@@ -61,7 +62,10 @@ import Wire
         (#"{"op":"collection.create","name":"a","dim":2}"#, "missing_field", "metric"), (#"{"op":"collection.create","name":"a","metric":"dot"}"#, "missing_field", "dim"),
         (#"{"op":"collection.create","name":"a","index":"flat"}"#, "missing_field", "dim"), (#"{"op":"collection.create","name":"a","dim":0,"metric":"dot"}"#, "invalid_value", "dim"),
         (#"{"op":"collection.create","name":"a","dim":8193,"metric":"dot"}"#, "invalid_value", "dim"), (#"{"op":"collection.create","name":"a","dim":2.0,"metric":"dot"}"#, "invalid_value", "dim"),
-        (#"{"op":"collection.create","name":"a","dim":2,"metric":"euclid"}"#, "invalid_value", "metric"), (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","index":"hnsw"}"#, "invalid_value", "index"),
+        (#"{"op":"collection.create","name":"a","dim":2,"metric":"euclid"}"#, "invalid_value", "metric"), (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","index":"tree"}"#, "invalid_value", "index"),
+        (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","index":null}"#, "invalid_value", "index"), (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","quantization":8}"#, "invalid_value", "quantization"),
+        (#"{"op":"collection.create","name":"a","quantization":"int8"}"#, "missing_field", "dim"), (#"{"op":"collection.create","name":"a","spaces":{"x":{"dim":2,"metric":"dot","quantization":"INT8"}}}"#, "invalid_value", "spaces.x.quantization"),
+        (#"{"op":"collection.create","name":"a","quantization":"auto","spaces":{"x":{"dim":2,"metric":"dot"}}}"#, "invalid_value", "spaces"),
         (#"{"op":"collection.create","name":"a","dim":2,"metric":"dot","spaces":{"x":{"dim":2,"metric":"dot"}}}"#, "invalid_value", "spaces"),
         (#"{"op":"collection.create","name":"a","index":"flat","spaces":{"x":{"dim":2,"metric":"dot"}}}"#, "invalid_value", "spaces"),
         (#"{"op":"collection.create","name":"a","spaces":[]}"#, "invalid_value", "spaces"), (#"{"op":"collection.create","name":"a","spaces":{"x":5}}"#, "invalid_value", "spaces.x"),
@@ -113,6 +117,10 @@ import Wire
         (#"{"op":"search","collection":"kb","vector":[1],"min_score":"0"}"#, "invalid_value", "min_score"), (#"{"op":"search","collection":"kb","vector":[1],"min_score":1e39}"#, "invalid_value", "min_score"),
         (#"{"op":"search","collection":"kb","vector":[1],"with":["text","texts"]}"#, "invalid_value", "with"), (#"{"op":"search","collection":"kb","vector":[1],"exact":1}"#, "invalid_value", "exact"),
         (#"{"op":"search","collection":"kb","vector":[1],"recall":0}"#, "invalid_value", "recall"), (#"{"op":"search","collection":"kb","vector":[1],"recall":1.01}"#, "invalid_value", "recall"),
+        (#"{"op":"search","collection":"kb","vector":[1],"recall":0.4999}"#, "invalid_value", "recall"), (#"{"op":"search","collection":"kb","vector":[1],"recall":"0.9"}"#, "invalid_value", "recall"),
+        (#"{"op":"search","collection":"kb","vector":[1],"effort":64.0}"#, "invalid_value", "effort"), (#"{"op":"search","collection":"kb","vector":[1],"effort":null}"#, "invalid_value", "effort"),
+        (#"{"op":"search","collection":"kb","vector":[1],"recall":0.9,"effort":64}"#, "invalid_value", "effort"), (#"{"op":"search","collection":"kb","vector":[1],"effort":64,"recall":0.9}"#, "invalid_value", "recall"),
+        (#"{"op":"search","collection":"kb","vector":[1],"recall":1,"exact":true}"#, "invalid_value", "exact"), (#"{"op":"search","collection":"kb","vector":[1],"exact":true,"effort":1}"#, "invalid_value", "effort"),
         (#"{"op":"search","collection":"kb","vector":[1],"space":5}"#, "invalid_value", "space"), (#"{"op":"search","collection":"kb","vector":[1],"text":"x"}"#, "unknown_field", "text"),
         (#"{"op":"search","collection":"kb","vector":[1],"searches":[{"vector":[1]}]}"#, "invalid_value", "searches"), (#"{"op":"search","collection":"kb","searches":[{"vector":[1]}],"vector":[1]}"#, "invalid_value", "vector"),
         (#"{"op":"search","collection":"kb","searches":[]}"#, "invalid_value", "searches"), (#"{"op":"search","collection":"kb","searches":{}}"#, "invalid_value", "searches"),
@@ -144,6 +152,36 @@ import Wire
         #expect(get.with == [.text, .title, .url, .mime, .fields, .heading, .parent, .time] && get.ids.isEmpty)
         let bare = try request(#"{"op":"ping"}"#)
         #expect(bare.deadlineMilliseconds == nil && bare.minSequence == nil)
+    }
+
+    @Test func `a search says in one way how hard to look, or leaves it`() throws {
+        let efforts: [(String, SearchEffort)] = [
+            ("", .standard), (#","exact":false"#, .standard), (#","exact":true"#, .exact), (#","recall":1"#, .exact), (#","recall":1.0"#, .exact),
+            (#","recall":0.5"#, .recall(0.5)), (#","recall":0.95"#, .recall(0.95)), (#","effort":1"#, .width(1)), (#","effort":10000"#, .width(10_000)),
+            (#","exact":false,"recall":0.9"#, .recall(0.9)), (#","effort":7,"exact":false"#, .width(7)),
+            // As near to 1 as float32 has no number for.
+            (#","recall":0.999999999"#, .exact),
+        ]
+        for (members, effort) in efforts {
+            guard case .search(let search) = try request(#"{"op":"search","collection":"kb","vector":[1]\#(members)}"#).operation else { throw OtherOperation() }
+            #expect(search.input.effort == effort, "\(members)")
+        }
+    }
+
+    @Test func `a space says what its indexes are to be like, or leaves it`() throws {
+        func spaces(_ members: String) throws -> [SpaceSchema] {
+            guard case .createCollection(let schema) = try request(#"{"op":"collection.create","name":"a",\#(members)}"#).operation else { throw OtherOperation() }
+            return schema.spaces
+        }
+        #expect(try spaces(#""dim":2,"metric":"dot""#) == [SpaceSchema(dimension: 2, metric: .dot, index: .auto, quantization: .auto)])
+        for index in IndexKind.allCases {
+            for quantization in QuantizationKind.allCases {
+                let members = #""dim":2,"metric":"dot","index":"\#(index.rawValue)","quantization":"\#(quantization.rawValue)""#
+                #expect(try spaces(members) == [SpaceSchema(dimension: 2, metric: .dot, index: index, quantization: quantization)])
+                #expect(try spaces(#""spaces":{"x":{\#(members)}}"#) == [SpaceSchema(name: "x", dimension: 2, metric: .dot, index: index, quantization: quantization)])
+            }
+        }
+        #expect(IndexKind.allCases.map(\.rawValue) == ["auto", "hnsw", "ivf", "flat"] && QuantizationKind.allCases.map(\.rawValue) == ["auto", "none", "int8", "line"])
     }
 
     @Test func `members come in any order, and names may be escaped`() throws {
@@ -214,7 +252,7 @@ import Wire
     }
 
     @Test func `numbers go to their limit and no further`() throws {
-        for (name, range) in [("deadline_ms", 1...600_000), ("k", 1...1024)] {
+        for (name, range) in [("deadline_ms", 1...600_000), ("k", 1...1024), ("effort", 1...10_000)] {
             for value in [range.lowerBound, range.upperBound] { #expect(refusal(#"{"op":"search","collection":"kb","vector":[1],"\#(name)":\#(value)}"#) == nil) }
             for value in [range.lowerBound - 1, range.upperBound + 1, Int.min, Int.max] {
                 #expect(refusal(#"{"op":"search","collection":"kb","vector":[1],"\#(name)":\#(value)}"#)?.error.field == name)

@@ -10,7 +10,7 @@ import Wire
         #"{"id":"x","op":"ping","deadline_ms":100,"min_seq":3}"#,
         #"{"op":"server.info","id":-5}"#,
         #"{"id":1,"op":"collection.create","name":"kb","dim":4,"metric":"cosine","fields":{"team":"keyword","tags":"keyword[]","year":"int","due":"time"},"access":"open"}"#,
-        #"{"id":1,"op":"collection.create","name":"kb","spaces":{"small":{"dim":2,"metric":"l2"},"large":{"dim":3,"metric":"dot","index":"flat"}}}"#,
+        #"{"id":1,"op":"collection.create","name":"kb","spaces":{"small":{"dim":2,"metric":"l2"},"large":{"dim":3,"metric":"dot","index":"hnsw","quantization":"int8"}}}"#,
         #"{"id":2,"op":"upsert","collection":"kb","records":[{"id":"a","vector":[0.5,-1e-3,2,3e2],"text":"a \"b\" \u00e9","fields":{"team":"cs","tags":["x","y"],"year":2026,"due":"2026-10-01T00:00:00Z"}},{"id":"b","vector":"AACAPwAAAEAAAEBAAACAQA=="}]}"#,
         #"{"id":3,"op":"upsert","collection":"kb","documents":[{"id":"d","kind":"document","parent":"f","title":"T","url":"u","mime":"text/plain","time":1760000000000,"if_version":0,"chunks":[{"text":"one","heading":"A > B","vectors":{"small":[1,2],"large":[3,4,5]}},{"text":"two"}]}]}"#,
         #"{"id":4,"op":"search","collection":"kb","vector":[1,2,3,4],"k":5,"filter":{"$or":[{"team":{"$in":["cs","hr"]}},{"$not":{"year":{"$gte":2020,"$lt":2026}}}],"due":{"$exists":true}},"under":["f"],"min_score":0.25,"with":["text","vector"],"exact":true}"#,

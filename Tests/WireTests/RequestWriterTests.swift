@@ -30,13 +30,15 @@ import Wire
         writer.vector("vector", [0.1, -2])
         writer.int("k", 7)
         writer.float("min_score", -0.25)
+        writer.bool("exact", nil)
+        writer.float("recall", 0.95)
         writer.strings("under", ["a", "b"])
         writer.strings("with", ["vector", "time"])
         try writer.verbatim("filter", "{\"team\":\r\n {\"$in\": [\"cs\"]}}")
         let line = writer.finish()
         #expect(line.filter { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.count == 1)
         guard case .search(let search) = try request(Array(line.dropLast())).operation else { throw NotWritten() }
-        #expect(search.input.floats == [0.1, -2] && search.input.k == 7 && search.input.minScore == -0.25)
+        #expect(search.input.floats == [0.1, -2] && search.input.k == 7 && search.input.minScore == -0.25 && search.input.effort == .recall(0.95))
         #expect(search.input.under == ["a", "b"] && search.with == [.vector, .time] && search.input.filter != nil && search.input.space == nil)
     }
 

@@ -21,3 +21,8 @@ const char *nt_blas_description(void);
 /// Returns 0; or -1 without a BLAS, or -2 where a size exceeds its 32-bit integers, C being untouched then.
 int nt_sgemm_nt(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                 float beta, float *c, size_t ldc);
+
+/// The `count` greatest eigenvalues of the symmetric n x n matrix `a`, greatest first, and their eigenvectors of
+/// length 1 as rows of `vectors` (count x n). Overwrites `a`. Returns 0; -1 without a LAPACK beside the BLAS, -2 where
+/// memory or its integers do not suffice, or LAPACK's positive code where it found none.
+int nt_eigenvectors(size_t n, float *a, size_t count, float *values, float *vectors);

@@ -26,11 +26,17 @@ package struct SpaceSchema: Equatable, Sendable {
     package var name: String
     package var dimension: Int
     package var metric: Metric
+    package var index: IndexKind
+    package var quantization: QuantizationKind
 
-    package init(name: String = "default", dimension: Int, metric: Metric) {
+    package init(
+        name: String = "default", dimension: Int, metric: Metric, index: IndexKind = .auto, quantization: QuantizationKind = .auto
+    ) {
         self.name = name
         self.dimension = dimension
         self.metric = metric
+        self.index = index
+        self.quantization = quantization
     }
 }
 
@@ -49,8 +55,6 @@ package enum FieldType: String, CaseIterable, Sendable {
     case keyword
     case keywords = "keyword[]"
     case int, float, bool, time
-
-    fileprivate var number: UInt8 { UInt8(FieldType.allCases.firstIndex(of: self)!) + 1 }  // allCases has every case.
 }
 
 extension CollectionSchema {
@@ -97,11 +101,7 @@ extension CollectionSchema {
     func encode(to writer: inout ByteWriter) {
         writer.writeString(name)
         writer.write(UInt16(spaces.count))
-        for space in spaces {
-            writer.writeString(space.name)
-            writer.write(UInt32(space.dimension))
-            writer.write(space.metric.rawValue)
-        }
+        for space in spaces { space.encode(to: &writer) }
         writer.write(UInt16(fields.count))
         for field in fields {
             writer.writeString(field.name)
@@ -114,17 +114,54 @@ extension CollectionSchema {
         spaces = []
         fields = []
         for _ in 0..<(try reader.read(UInt16.self)) {
-            let name = try reader.readString()
-            let dimension = Int(try reader.read(UInt32.self))
-            guard (1...Limits.dimensionMax).contains(dimension) else { throw Corruption(offset: reader.offset, expected: "a dimension") }
-            guard let metric = Metric(rawValue: try reader.read()) else { throw Corruption(offset: reader.offset, expected: "a metric") }
-            spaces.append(SpaceSchema(name: name, dimension: dimension, metric: metric))
+            spaces.append(try SpaceSchema(decoding: &reader))
         }
         for _ in 0..<(try reader.read(UInt16.self)) {
             let name = try reader.readString()
-            let number = Int(try reader.read(UInt8.self))
-            guard (1...FieldType.allCases.count).contains(number) else { throw Corruption(offset: reader.offset, expected: "a field type") }
-            fields.append(FieldSchema(name: name, type: FieldType.allCases[number - 1]))
+            fields.append(FieldSchema(name: name, type: try reader.readCase(FieldType.self, "a field type")))
         }
+    }
+}
+
+extension SpaceSchema {
+    /// Set in the metric's byte where index and quantization follow. They do where they are not both `auto`, so that a schema without
+    /// them has the bytes that it had before there were any.
+    private static let choiceFlag: UInt8 = 0x80
+
+    fileprivate func encode(to writer: inout ByteWriter) {
+        writer.writeString(name)
+        writer.write(UInt32(dimension))
+        let hasChoice = index != .auto || quantization != .auto
+        writer.write(metric.rawValue | (hasChoice ? Self.choiceFlag : 0))
+        if hasChoice {
+            writer.write(index.number)
+            writer.write(quantization.number)
+        }
+    }
+
+    fileprivate init(decoding reader: inout ByteReader) throws(Corruption) {
+        let name = try reader.readString()
+        let dimension = Int(try reader.read(UInt32.self))
+        guard (1...Limits.dimensionMax).contains(dimension) else { throw Corruption(offset: reader.offset, expected: "a dimension") }
+        let metricByte = try reader.read(UInt8.self)
+        guard let metric = Metric(rawValue: metricByte & ~Self.choiceFlag) else { throw Corruption(offset: reader.offset, expected: "a metric") }
+        self.init(name: name, dimension: dimension, metric: metric)
+        guard metricByte & Self.choiceFlag != 0 else { return }
+        index = try reader.readCase(IndexKind.self, "a kind of index")
+        quantization = try reader.readCase(QuantizationKind.self, "a quantization")
+    }
+}
+
+extension CaseIterable where Self: Equatable, AllCases == [Self] {
+    /// How files tell the case: by its place, from 1 on.
+    fileprivate var number: UInt8 { UInt8(Self.allCases.firstIndex(of: self)!) + 1 }  // allCases has every case.
+}
+
+extension ByteReader {
+    @_lifetime(self: copy self)
+    fileprivate mutating func readCase<T: CaseIterable>(_ type: T.Type, _ expected: String) throws(Corruption) -> T where T.AllCases == [T] {
+        let number = Int(try read(UInt8.self))
+        guard (1...T.allCases.count).contains(number) else { throw Corruption(offset: offset, expected: expected) }
+        return T.allCases[number - 1]
     }
 }

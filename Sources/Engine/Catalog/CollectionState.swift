@@ -75,6 +75,12 @@ struct CollectionState: Sendable {
         sealed.replaceSubrange(first...last, with: replacement.by.map { [ChunkPart(rows: .segment($0), liveCount: liveCount)] } ?? [])
     }
 
+    /// Nothing to do where the segment has been compacted away meanwhile.
+    mutating func install(_ index: InstalledIndex) {
+        guard let part = sealed.firstIndex(where: { $0.segment?.fileNumber == index.segment }) else { return }
+        if let segment = sealed[part].segment { sealed[part].rows = .segment(segment.with(index.index)) }
+    }
+
     /// Counts a document's chunks in (1) or out (-1) of the part that holds them.
     ///
     /// During recovery there may be none: the catalog is as old as the last checkpoint, and segments may have been compacted

@@ -15,6 +15,9 @@ package struct DatabaseStatistics: Sendable {
     /// On disk. Snapshots may hold other files besides.
     package var segmentBytes: UInt64 = 0
     package var catalogBytes: UInt64 = 0
+    /// Files that segments are searched by, and their bytes on disk.
+    package var indexes = 0
+    package var indexBytes: UInt64 = 0
     /// In memory.
     package var headMemoryBytes = 0
     package var catalogMemoryBytes = 0
@@ -41,6 +44,9 @@ package struct DatabaseStatistics: Sendable {
         for collection in contents.version.collections.values {
             segmentBytes += collection.segments.reduce(0) { $0 + $1.file.byteCount }
             catalogBytes += collection.catalog.reduce(0) { $0 + $1.byteCount }
+            let files = collection.segments.flatMap(\.indexes)
+            indexes += files.count
+            indexBytes += files.reduce(0) { $0 + $1.file.byteCount }
         }
     }
 

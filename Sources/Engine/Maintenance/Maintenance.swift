@@ -41,8 +41,12 @@ final class Maintenance: Sendable {
     }
 
     /// Work that fails leaves files that nothing names, on a disk that may be full because of them.
-    private func tidying(_ work: () throws(EngineError) -> Void) throws(EngineError) {
-        do { try work() } catch {
+    private func tidying(_ pace: Pace, _ work: (OutputFiles) throws(EngineError) -> Void) throws(EngineError) {
+        let files = OutputFiles(store, pace)
+        do {
+            defer { files.end() }
+            try work(files)
+        } catch {
             isSweepDue.store(true, ordering: .relaxed)
             // What the disk does not let go of now stays due.
             do { try sweepLocked() } catch let leftover { note(leftover) }
@@ -67,11 +71,11 @@ final class Maintenance: Sendable {
     /// Brings everything that is in force now into files, so that the log up to here is not needed any more.
     func checkpoint(_ pace: Pace) throws(EngineError) {
         try working.withLock { persisted throws(EngineError) in
-            try tidying { () throws(EngineError) in try checkpoint(&persisted, pace) }
+            try tidying(pace) { (files) throws(EngineError) in try checkpoint(&persisted, files) }
         }
     }
 
-    private func checkpoint(_ persisted: inout Persisted, _ pace: Pace) throws(EngineError) {
+    private func checkpoint(_ persisted: inout Persisted, _ files: OutputFiles) throws(EngineError) {
         let frozen = try queue.freeze()
         let before = store.contents
         guard frozen.sequence > before.version.coveredSequence else { return }
@@ -79,7 +83,7 @@ final class Maintenance: Sendable {
         progress.begin(.checkpoint, collection: nil, total: frozen.collections.count)
         defer { progress.end() }
         for state in frozen.collections.values.sorted(by: { $0.number < $1.number }) {
-            if let collection = try checkpoint(state, stored: before.version.collections[state.number], persisted[state.number], pace) {
+            if let collection = try checkpoint(state, stored: before.version.collections[state.number], persisted[state.number], files) {
                 made.append(collection)
             }
             progress.advance(by: 1)
@@ -94,39 +98,45 @@ final class Maintenance: Sendable {
     /// What a checkpoint made of one collection.
     private struct Checkpointed {
         var state: CollectionState
-        var manifest: ManifestCollection
+        /// Its catalog files.
+        var catalog: [FileReference]
         /// The heads that became a segment, and the segment, unless none of their chunks was left.
         var sealed: Range<Int>?
         var segment: Segment?
+
+        /// What the manifest is to say of it. `stored` is what it says until then: segments are as they were when the work
+        /// began, since no other work replaces them meanwhile, but may have got indexes.
+        func manifest(_ stored: ManifestCollection?) -> ManifestCollection {
+            var schema = ByteWriter()
+            state.schema.encode(to: &schema)
+            var rest = ByteWriter()
+            rest.write(UInt64(state.head.firstChunk))
+            return ManifestCollection(
+                number: state.number, schema: schema.finish(), state: rest.finish(), catalog: catalog,
+                segments: (stored?.segments ?? []) + (segment.map { [$0.record] } ?? []))
+        }
     }
 
     /// nil where its files hold all of it already.
     private func checkpoint(
-        _ state: CollectionState, stored: ManifestCollection?, _ persisted: Catalog?, _ pace: Pace
+        _ state: CollectionState, stored: ManifestCollection?, _ persisted: Catalog?, _ files: OutputFiles
     ) throws(EngineError) -> Checkpointed? {
         let waiting = state.sealed.firstIndex { $0.segment == nil }.map { $0..<state.sealed.count }
         let changed = CatalogFile.changedBytes(of: state.catalog, since: persisted)
         if stored != nil, waiting == nil, changed == 0 { return nil }
-        var schema = ByteWriter()
-        state.schema.encode(to: &schema)
-        var rest = ByteWriter()
-        rest.write(UInt64(state.head.firstChunk))
-        var result = Checkpointed(
-            state: state, manifest: ManifestCollection(
-                number: state.number, schema: schema.finish(), state: rest.finish(), catalog: stored?.catalog ?? [], segments: stored?.segments ?? []))
+        var result = Checkpointed(state: state, catalog: stored?.catalog ?? [])
         if let waiting {
             result.sealed = state.sealed[waiting].first!.chunks.lowerBound..<state.head.firstChunk  // Not empty: one was found.
-            result.segment = try writeSegment(of: state, waiting, pace)
-            if let segment = result.segment { result.manifest.segments.append(segment.record) }
+            result.segment = try writeSegment(of: state, waiting, files)
         }
-        if changed > 0 { try writeCatalog(of: state, persisted, changedBytes: changed, into: &result.manifest.catalog, pace) }
+        if changed > 0 { try writeCatalog(of: state, persisted, changedBytes: changed, into: &result.catalog, files) }
         return result
     }
 
-    private func writeSegment(of state: CollectionState, _ parts: Range<Int>, _ pace: Pace) throws(EngineError) -> Segment? {
+    private func writeSegment(of state: CollectionState, _ parts: Range<Int>, _ files: OutputFiles) throws(EngineError) -> Segment? {
         let writer = try SegmentWriter(parts: state.sealed[parts], of: state)
         guard writer.rowCount > 0 else { return nil }
-        let record = try writer.write(to: try output(.segment, pace))
+        let record = try writer.write(to: try files.begin(.segment))
         // Mapped before the manifest names it: were it not to be read, nothing would have changed.
         let segment = Segment(record, schema: state.schema, documentCount: state.documents.count, disk: store.disk, databaseID: store.databaseID)
         if let corruption = segment.corruption { throw EngineError(.diskFailed, "a segment just written cannot be read (\(corruption))") }
@@ -136,24 +146,20 @@ final class Maintenance: Sendable {
     /// The pages that have changed go into a file of their own, until those files are many or half as large as the first;
     /// then everything is written anew. A page is so written down about twice, however large the catalog grows.
     private func writeCatalog(
-        of state: CollectionState, _ persisted: Catalog?, changedBytes: Int, into files: inout [FileReference], _ pace: Pace
+        of state: CollectionState, _ persisted: Catalog?, changedBytes: Int, into chain: inout [FileReference], _ files: OutputFiles
     ) throws(EngineError) {
-        let later = files.dropFirst().reduce(changedBytes) { $0 + Int($1.byteCount) }
-        let isAnew = files.isEmpty || files.count >= Limits.catalogFilesMax || 2 * later > Int(files[0].byteCount)
-        let output = try output(.catalog, pace)
+        let later = chain.dropFirst().reduce(changedBytes) { $0 + Int($1.byteCount) }
+        let isAnew = chain.isEmpty || chain.count >= Limits.catalogFilesMax || 2 * later > Int(chain[0].byteCount)
+        let output = try files.begin(.catalog)
         try CatalogFile.write(state.catalog, since: isAnew ? nil : persisted, to: output)
         let file = try output.finish()
-        files = isAnew ? [file] : files + [file]
-    }
-
-    private func output(_ kind: ColumnFileKind, _ pace: Pace) throws(EngineError) -> SegmentOutput {
-        try SegmentOutput(disk: store.disk, kind: kind, number: store.nextFileNumber(), databaseID: store.databaseID, pace: pace)
+        chain = isAnew ? [file] : chain + [file]
     }
 
     private func commit(_ made: [Checkpointed], _ frozen: FrozenWriter) throws(EngineError) {
         try store.edit { contents in
             .checkpoint(
-                coveredSequence: frozen.sequence, nextCollectionNumber: frozen.nextCollectionNumber, changed: made.map(\.manifest),
+                coveredSequence: frozen.sequence, nextCollectionNumber: frozen.nextCollectionNumber, changed: made.map { $0.manifest(contents.version.collections[$0.state.number]) },
                 dropped: contents.version.collections.keys.filter { frozen.collections[$0] == nil }.sorted(),
                 logFiles: contents.logFiles.filter { $0 > frozen.lastLogFile })
         }
@@ -172,30 +178,34 @@ final class Maintenance: Sendable {
         try working.withLock { _ throws(EngineError) in
             for state in states() {
                 guard let range = plan(state.sealed.map(PartSize.init)) else { continue }
-                try tidying { () throws(EngineError) in try compact(state, range, pace) }
+                try tidying(counting(pace)) { (files) throws(EngineError) in try compact(state, range, files) }
                 return true
             }
             return false
         }
     }
 
-    private func compact(_ state: CollectionState, _ range: Range<Int>, _ pace: Pace) throws(EngineError) {
+    private func compact(_ state: CollectionState, _ range: Range<Int>, _ files: OutputFiles) throws(EngineError) {
         let parts = state.sealed[range]
         let removed = parts.compactMap { $0.segment?.record }
         precondition(removed.count == parts.count, "a plan names segments only")
         progress.begin(.compaction, collection: state.schema.name, total: parts.reduce(0) { $0 + PartSize($1).liveBytes })
         defer { progress.end() }
         let isAllDead = parts.allSatisfy { $0.liveCount == 0 }
-        let counting = Pace { [progress] bytes throws(EngineError) in
-            progress.advance(by: bytes)
-            try pace.step(bytes: bytes)
-        }
-        let added = isAllDead ? nil : try writeSegment(of: state, range, counting)
+        let added = isAllDead ? nil : try writeSegment(of: state, range, files)
         if added != nil { try store.syncNames() }
         try store.edit { _ in .replaceSegments(collection: state.number, removed: removed.map(\.file.number), added: added.map { [$0.record] } ?? []) }
         let chunks = parts.first!.chunks.lowerBound..<parts.last!.chunks.upperBound  // A plan's range is not empty.
         queue.install([Replacement(collection: state.number, chunks: chunks, by: added)])
         try store.sweep()
+    }
+
+    /// A pace that tells the progress of what is under way.
+    private func counting(_ pace: Pace) -> Pace {
+        Pace { [progress] bytes throws(EngineError) in
+            progress.advance(by: bytes)
+            try pace.step(bytes: bytes)
+        }
     }
 }
 
@@ -204,6 +214,14 @@ struct Replacement: Sendable {
     var collection: UInt32
     var chunks: Range<Int>
     var by: Segment?
+}
+
+/// An index that the manifest names, on its way into what is in force.
+struct InstalledIndex: Sendable {
+    var collection: UInt32
+    /// The number of the segment's file.
+    var segment: UInt64
+    var index: ManifestIndex
 }
 
 /// What the writer held at one sequence, its heads sealed.

@@ -9,6 +9,7 @@ package struct SearchInput: Sendable {
     package var filter: Filter?
     package var under: [String]?
     package var minScore: Float?
+    package var effort = SearchEffort.standard
     /// The query vectors, one after the other.
     package var vectors: [Range<Int>] = []
     package var floats: [Float] = []
@@ -27,8 +28,7 @@ package struct Hit: Sendable {
 /// The hits of each query vector, best first, and how they were found.
 package struct SearchResult: Sendable {
     package var hits: [[Hit]]
-    /// Rows compared, over all query vectors.
-    package var visited: Int
+    package var plan: SearchPlan
     /// What could not be searched, if anything.
     package var damage: Damage?
 }
@@ -46,7 +46,7 @@ extension CollectionSnapshot {
         let hits = zip(queries, found).map { query, candidates in
             self.hits(candidates, query: query, minScore: input.minScore)
         }
-        return SearchResult(hits: hits, visited: visited, damage: damage)
+        return SearchResult(hits: hits, plan: .exact(visited: visited), damage: damage)
     }
 
     /// The space's index.

@@ -32,9 +32,19 @@ final class Segment: Sendable {
     private let columns: Columns?
     /// Nodes of the collection: numbers of documents stay below.
     private let documentCount: Int
-    private let areDocumentsChecked = Atomic(false)
-    private let isDamaged: Atomic<Bool>
-    private let damage: Mutex<Corruption?>
+    private let findings: Findings
+
+    /// What readers have found out about the file: whoever has it open knows.
+    private final class Findings: Sendable {
+        let areDocumentsChecked = Atomic(false)
+        let isDamaged: Atomic<Bool>
+        let damage: Mutex<Corruption?>
+
+        init(_ damage: Corruption?) {
+            isDamaged = Atomic(damage != nil)
+            self.damage = Mutex(damage)
+        }
+    }
 
     private struct Columns: Sendable {
         var file: ColumnFile
@@ -70,8 +80,21 @@ final class Segment: Sendable {
             case .disk(let disk): found = Corruption(file: ColumnFileKind.segment.fileName(record.file.number), offset: 0, expected: "a readable file: \(disk)")
             }
         }
-        isDamaged = Atomic(found != nil)
-        damage = Mutex(found)
+        findings = Findings(found)
+    }
+
+    private init(_ other: Segment, _ record: ManifestSegment) {
+        self.record = record
+        columns = other.columns
+        documentCount = other.documentCount
+        findings = other.findings
+    }
+
+    /// The same segment, with an index in the place of an earlier one of its space.
+    func with(_ index: ManifestIndex) -> Segment {
+        var record = record
+        record.set(index)
+        return Segment(self, record)
     }
 
     private static func columns(of file: ColumnFile, _ record: ManifestSegment, _ schema: CollectionSchema) throws(Corruption) -> Columns {
@@ -107,6 +130,8 @@ final class Segment: Sendable {
             texts: try packed(SegmentColumn.texts), headings: try packed(SegmentColumn.headings), spaces: spaces)
     }
 
+    /// Tells it from all others, whatever indexes it has.
+    var fileNumber: UInt64 { record.file.number }
     var chunks: Range<Int> { Int(record.firstChunk)..<Int(record.endChunk) }
     var rowCount: Int { Int(record.rowCount) }
     var byteCount: Int { Int(record.file.byteCount) }
@@ -114,11 +139,11 @@ final class Segment: Sendable {
     // MARK: Damage
 
     /// What was found to be wrong with it.
-    var corruption: Corruption? { isDamaged.load(ordering: .acquiring) ? damage.withLock { $0 } : nil }
+    var corruption: Corruption? { findings.isDamaged.load(ordering: .acquiring) ? findings.damage.withLock { $0 } : nil }
 
     private func quarantine(_ found: Corruption) -> EngineError {
-        damage.withLock { if $0 == nil { $0 = found } }
-        isDamaged.store(true, ordering: .releasing)
+        findings.damage.withLock { if $0 == nil { $0 = found } }
+        findings.isDamaged.store(true, ordering: .releasing)
         return EngineError.damaged(found)
     }
 
@@ -128,7 +153,7 @@ final class Segment: Sendable {
     }
 
     private func intact() throws(EngineError) -> Columns {
-        guard !isDamaged.load(ordering: .acquiring), let columns else {
+        guard !findings.isDamaged.load(ordering: .acquiring), let columns else {
             throw EngineError.damaged(corruption ?? Corruption(offset: 0, expected: "a segment"))
         }
         return columns
@@ -140,7 +165,7 @@ final class Segment: Sendable {
     @_lifetime(borrow self)
     func documents(_ rows: Range<Int>) throws(EngineError) -> Span<UInt32> {
         let column = try intact().documents
-        if !areDocumentsChecked.load(ordering: .acquiring) { try checkDocuments(column) }
+        if !findings.areDocumentsChecked.load(ordering: .acquiring) { try checkDocuments(column) }
         return try elements(column, rows)
     }
 
@@ -148,7 +173,7 @@ final class Segment: Sendable {
     private func checkDocuments(_ column: PlainColumn) throws(EngineError) {
         let all: Span<UInt32> = try elements(column, 0..<rowCount)
         for row in all.indices where Int(all[row]) >= documentCount { throw quarantine("the document of row \(row)") }
-        areDocumentsChecked.store(true, ordering: .releasing)
+        findings.areDocumentsChecked.store(true, ordering: .releasing)
     }
 
     @_lifetime(borrow self)

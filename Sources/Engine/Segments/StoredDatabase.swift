@@ -44,7 +44,7 @@ extension CollectionState {
         let (schema, nextChunk, catalog): (CollectionSchema, Int, Catalog)
         do throws(Corruption) {
             (schema, nextChunk) = try Self.decode(stored)
-            try Self.check(stored.segments, nextChunk: nextChunk)
+            try Self.check(stored.segments, nextChunk: nextChunk, schema)
             catalog = try CatalogFile.read(files, schema: schema)
             try catalog.check(nextChunk: nextChunk, file: files.last?.name ?? "manifest")
         } catch { throw .corruption(error) }
@@ -55,13 +55,16 @@ extension CollectionState {
         self.init(number: stored.number, schema: schema, catalog: catalog, sealed: sealed, nextChunk: nextChunk)
     }
 
-    /// Segments rise without touching one another, and what they hold can be counted.
-    private static func check(_ segments: [ManifestSegment], nextChunk: Int) throws(Corruption) {
+    /// Segments rise without touching one another, what they hold can be counted, and their indexes are of spaces that there are.
+    private static func check(_ segments: [ManifestSegment], nextChunk: Int, _ schema: CollectionSchema) throws(Corruption) {
         var end: UInt64 = 0
         var rows: UInt64 = 0
         for segment in segments {
             guard segment.firstChunk >= end, segment.endChunk <= UInt64(nextChunk), segment.endChunk - segment.firstChunk <= UInt64(UInt32.max) else {
                 throw Corruption(file: "manifest", offset: 0, expected: "a segment between the chunks \(end) and \(nextChunk)")
+            }
+            if let index = segment.indexes.last, Int(index.space) >= schema.spaces.count {
+                throw Corruption(file: "manifest", offset: 0, expected: "an index of one of \(schema.spaces.count) spaces, found \(index.space)")
             }
             end = segment.endChunk
             rows += UInt64(segment.rowCount)

@@ -18,16 +18,24 @@ package struct DatabaseInspection: Equatable, Sendable {
         package var rawBytes: Int
     }
 
-    /// A catalog or a segment.
+    /// A catalog, a segment or an index.
     package struct File: Equatable, Sendable {
         package var name: String
         package var byteCount: UInt64
         /// Chunks in a segment; 0 in a catalog.
         package var rows: Int
         package var chunks: Range<UInt64>
+        /// What an index is of; nil in others.
+        package var indexed: IndexedSpace?
         package var columns: [Column]
         /// Why there are no columns.
         package var damage: String?
+    }
+
+    /// A space of a segment.
+    package struct IndexedSpace: Equatable, Sendable {
+        package var segment: String
+        package var space: String
     }
 
     package struct Collection: Equatable, Sendable {
@@ -126,6 +134,7 @@ extension DatabaseInspection.Collection {
             file.rows = Int(segment.rowCount)
             file.chunks = segment.firstChunk..<segment.endChunk
             files.append(file)
+            for index in segment.indexes { files.append(.open(index, of: file.name, schema, databaseID, disk)) }
         }
         guard catalogs.count == stored.catalog.count else { return }
         do throws(Corruption) {
@@ -153,6 +162,15 @@ extension DatabaseInspection.File {
             file.damage = "\(error)"
             return (file, nil)
         }
+    }
+
+    fileprivate static func open(
+        _ index: ManifestIndex, of segment: String, _ schema: CollectionSchema, _ databaseID: UInt64, _ disk: any Disk
+    ) -> DatabaseInspection.File {
+        var (file, _) = open(.index, index.file, databaseID, disk) { "column \($0)" }
+        let space = Int(index.space) < schema.spaces.count ? schema.spaces[Int(index.space)].name : "\(index.space)"
+        file.indexed = DatabaseInspection.IndexedSpace(segment: segment, space: space)
+        return file
     }
 }
 

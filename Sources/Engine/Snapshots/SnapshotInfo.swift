@@ -17,16 +17,9 @@ package struct SnapshotInfo: Equatable, Sendable {
         name = snapshot.name
         createdMilliseconds = snapshot.createdMilliseconds
         sequence = snapshot.sequence
-        let files = snapshot.version.files
+        let files = snapshot.version.columnFiles.map(\.reference)
         fileCount = files.count + snapshot.log.count
         byteCount = files.reduce(0) { $0 + $1.byteCount } + snapshot.log.reduce(0) { $0 + $1.byteCount }
-    }
-}
-
-extension ManifestVersion {
-    /// The catalog and segment files that it needs.
-    package var files: [FileReference] {
-        collections.values.flatMap { $0.catalog + $0.segments.map(\.file) }
     }
 }
 

@@ -102,6 +102,14 @@ final class CommitQueue: Sendable {
         }
     }
 
+    /// Gives a segment an index, for every snapshot from now on.
+    func install(_ index: InstalledIndex) {
+        committer.withLock { committer in
+            committer.writer.install(index)
+            publish(committer.writer, [index.collection])
+        }
+    }
+
     /// Forgets what the files of a checkpoint cover.
     func retireLog(coveredBy frozen: FrozenWriter) {
         committer.withLock { committer in

@@ -209,6 +209,8 @@ struct Writer: Sendable {
         collections[replacement.collection] = state
     }
 
+    mutating func install(_ index: InstalledIndex) { collections[index.collection]?.install(index) }
+
     /// Hands the state out of the dictionary and back, so that no column is copied for having two holders.
     private mutating func withCollection(
         _ number: UInt32, _ body: (inout CollectionState) throws(Corruption) -> WriteCounts

@@ -38,7 +38,7 @@ struct ArchiveHeader: Equatable {
     var snapshot: String
     var createdMilliseconds: Int64
     var sequence: UInt64
-    /// The manifest first, then catalogs and segments, then the log.
+    /// The manifest first, then catalogs, segments and indexes, then the log.
     var entries: [ArchiveEntry]
 
     /// Bytes of the header itself.
@@ -139,8 +139,8 @@ extension ArchiveEntry {
         // The grammar of the names has no way out of a directory: no dots, no slashes.
         guard let kind else { throw Corruption(offset: start, expected: "the name of a database's file") }
         guard byteCount <= ArchiveFormat.fileBytesMax else { throw Corruption(offset: start, expected: "a file below 2^48 bytes") }
-        guard place == .here || kind == .segment || kind == .catalog else {
-            throw Corruption(offset: start, expected: "\(name) in this archive: only catalogs and segments are left to earlier ones")
+        guard place == .here || kind != .manifest && kind != .log else {
+            throw Corruption(offset: start, expected: "\(name) in this archive: only catalogs, segments and indexes are left to earlier ones")
         }
     }
 }

@@ -20,7 +20,7 @@ package struct SnapshotArchive: Sendable {
         var source: Source
     }
 
-    /// - Parameter since: A snapshot whose archive is there already: catalogs and segments that it names are left to it.
+    /// - Parameter since: A snapshot whose archive is there already: column files that it names are left to it.
     package init(_ snapshot: ManifestSnapshot, since earlier: ManifestSnapshot?, databaseID: UInt64, disk: any Disk) {
         self.disk = disk
         let manifest = Self.manifest(of: snapshot, databaseID)
@@ -96,11 +96,17 @@ package struct NamedColumnFile: Equatable, Hashable, Sendable {
 }
 
 extension ManifestVersion {
-    /// The catalogs and segments that it needs, collection by collection, always in the same order.
+    /// The catalogs, segments and indexes that it names, collection by collection, always in the same order.
     package var columnFiles: [NamedColumnFile] {
         collections.values.sorted { $0.number < $1.number }.flatMap { collection in
             collection.catalog.map { NamedColumnFile(kind: .catalog, reference: $0) }
-                + collection.segments.map { NamedColumnFile(kind: .segment, reference: $0.file) }
+                + collection.segments.flatMap(\.columnFiles)
         }
+    }
+}
+
+extension ManifestSegment {
+    fileprivate var columnFiles: [NamedColumnFile] {
+        [NamedColumnFile(kind: .segment, reference: file)] + indexes.map { NamedColumnFile(kind: .index, reference: $0.file) }
     }
 }

@@ -7,9 +7,15 @@ import Memory
 
 /// What a column file is for. Names and headers tell the kinds apart; the layout is the same.
 package enum ColumnFileKind: UInt32, CaseIterable, Sendable {
-    case segment = 1, catalog = 2
+    case segment = 1, catalog = 2, index = 3
 
-    private var names: FileKind { self == .segment ? .segment : .catalog }
+    private var names: FileKind {
+        switch self {
+        case .segment: .segment
+        case .catalog: .catalog
+        case .index: .index
+        }
+    }
 
     package func fileName(_ number: UInt64) -> String { names.name(number) }
 }

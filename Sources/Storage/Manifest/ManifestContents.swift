@@ -1,5 +1,17 @@
 // What a manifest says: which files count, and what the database was when they did.
 
+/// A file that a segment can be searched by in one of its vector spaces. It is made of the segment and can be made again.
+package struct ManifestIndex: Equatable, Sendable {
+    /// The space's place in the collection's schema.
+    package var space: UInt16
+    package var file: FileReference
+
+    package init(space: UInt16, file: FileReference) {
+        self.space = space
+        self.file = file
+    }
+}
+
 /// A stretch of a collection's chunks in one immutable file.
 package struct ManifestSegment: Equatable, Sendable {
     package var file: FileReference
@@ -8,12 +20,15 @@ package struct ManifestSegment: Equatable, Sendable {
     package var endChunk: UInt64
     /// How many of them have a row.
     package var rowCount: UInt32
+    /// By space, each of which has one at most.
+    package var indexes: [ManifestIndex]
 
-    package init(file: FileReference, firstChunk: UInt64, endChunk: UInt64, rowCount: UInt32) {
+    package init(file: FileReference, firstChunk: UInt64, endChunk: UInt64, rowCount: UInt32, indexes: [ManifestIndex] = []) {
         self.file = file
         self.firstChunk = firstChunk
         self.endChunk = endChunk
         self.rowCount = rowCount
+        self.indexes = indexes
     }
 }
 
@@ -77,7 +92,7 @@ package struct ManifestContents: Equatable, Sendable {
     package var logFiles: [UInt64]
     /// By age.
     package var snapshots: [ManifestSnapshot]
-    /// Above the number of every log, segment or catalog file that was ever named, so that no name is used twice.
+    /// Above the number of every log, segment, catalog or index file that was ever named, so that no name is used twice.
     package var nextFileNumber: UInt64
 
     package init(
@@ -92,7 +107,7 @@ package struct ManifestContents: Equatable, Sendable {
         self.nextFileNumber = max(nextFileNumber, min(fileNumberMax, FileKind.numberEnd) + 1)
     }
 
-    /// The names of all log, segment and catalog files that the version, the log or a snapshot needs.
+    /// The names of all log, segment, catalog and index files that the version, the log or a snapshot needs.
     package func namedFiles() -> Set<String> {
         var names = Set(logFiles.map { FileKind.log.name($0) })
         version.name(into: &names)
@@ -121,7 +136,10 @@ extension ManifestVersion {
     fileprivate func name(into names: inout Set<String>) {
         for collection in collections.values {
             names.formUnion(collection.catalog.map { FileKind.catalog.name($0.number) })
-            names.formUnion(collection.segments.map { FileKind.segment.name($0.file.number) })
+            for segment in collection.segments {
+                names.insert(FileKind.segment.name(segment.file.number))
+                names.formUnion(segment.indexes.map { FileKind.index.name($0.file.number) })
+            }
         }
     }
 
@@ -130,6 +148,10 @@ extension ManifestVersion {
 
 extension ManifestCollection {
     var fileNumberMax: UInt64 {
-        segments.reduce(catalog.reduce(0) { max($0, $1.number) }) { max($0, $1.file.number) }
+        segments.reduce(catalog.reduce(0) { max($0, $1.number) }) { max($0, $1.fileNumberMax) }
     }
+}
+
+extension ManifestSegment {
+    var fileNumberMax: UInt64 { indexes.reduce(file.number) { max($0, $1.file.number) } }
 }

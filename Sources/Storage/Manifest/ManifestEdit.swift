@@ -13,6 +13,9 @@ package enum ManifestEdit: Equatable, Sendable {
     case startLogFile(UInt64)
     case addSnapshot(ManifestSnapshot)
     case dropSnapshot(name: String)
+    /// A segment, by the number of its file, gets an index for one of its spaces, in the place of an earlier one; or, with nil,
+    /// loses the one it has.
+    case setIndex(collection: UInt32, segment: UInt64, space: UInt16, file: FileReference?)
 }
 
 extension ManifestContents {
@@ -42,6 +45,8 @@ extension ManifestContents {
             let index = snapshots.firstIndex { $0.name == name }
             guard let index else { throw Corruption(offset: 0, expected: "the name of a snapshot") }
             snapshots.remove(at: index)
+        case .setIndex(let collection, let segment, let space, let file):
+            try version.setIndex(of: collection, segment, space, file)
         }
         let number = edit.fileNumberMax
         try require(number < FileKind.numberEnd, "numbers of files with others after them")
@@ -54,9 +59,10 @@ extension ManifestEdit {
     fileprivate var fileNumberMax: UInt64 {
         switch self {
         case .checkpoint(_, _, let changed, _, _): changed.reduce(0) { max($0, $1.fileNumberMax) }
-        case .replaceSegments(_, _, let added): added.reduce(0) { max($0, $1.file.number) }
+        case .replaceSegments(_, _, let added): added.reduce(0) { max($0, $1.fileNumberMax) }
         case .startLogFile(let number): number
         case .addSnapshot, .dropSnapshot: 0
+        case .setIndex(_, _, _, let file): file?.number ?? 0
         }
     }
 }
@@ -84,6 +90,27 @@ extension ManifestVersion {
         collection.segments.sort { ($0.firstChunk, $0.file.number) < ($1.firstChunk, $1.file.number) }
         collections[number] = collection
     }
+
+    fileprivate mutating func setIndex(of number: UInt32, _ file: UInt64, _ space: UInt16, _ index: FileReference?) throws(Corruption) {
+        guard let place = collections[number]?.segments.firstIndex(where: { $0.file.number == file }) else {
+            throw Corruption(offset: 0, expected: "a segment \(file) in collection \(number)")
+        }
+        if let index {
+            collections[number]?.segments[place].set(ManifestIndex(space: space, file: index))
+        } else {
+            let removed = collections[number]?.segments[place].indexes.firstIndex { $0.space == space }
+            guard let removed else { throw Corruption(offset: 0, expected: "an index of space \(space) to remove") }
+            collections[number]?.segments[place].indexes.remove(at: removed)
+        }
+    }
+}
+
+extension ManifestSegment {
+    /// Gives a space its index, in the place of an earlier one.
+    package mutating func set(_ index: ManifestIndex) {
+        indexes.removeAll { $0.space == index.space }
+        indexes.insert(index, at: indexes.firstIndex { $0.space > index.space } ?? indexes.count)
+    }
 }
 
 // MARK: What a manifest may say
@@ -95,6 +122,7 @@ package enum ManifestLimits {
     package static let snapshotsMax = 1024
     package static let snapshotNameBytesMax = 255
     package static let collectionBlobBytesMax = 1 << 20
+    package static let segmentIndexesMax = 16
     /// No file is longer, so that lengths can be added up.
     package static let fileBytesMax: UInt64 = 1 << 48
 }
@@ -136,6 +164,7 @@ extension ManifestVersion {
         try require(coveredSequence < RecordFormat.sequenceEnd, "a sequence with others after it")
         var catalogFiles: Set<UInt64> = []
         var segmentFiles: Set<UInt64> = []
+        var indexFiles: Set<UInt64> = []
         for (number, collection) in collections {
             try require(number == collection.number && number < nextCollectionNumber, "a collection below \(nextCollectionNumber), found \(number)")
             let bytesMax = ManifestLimits.collectionBlobBytesMax
@@ -146,7 +175,9 @@ extension ManifestVersion {
             }
             for segment in collection.segments {
                 try require(segmentFiles.insert(segment.file.number).inserted, "segment file \(segment.file.number) once")
-                try segment.file.check()
+                for index in segment.indexes {
+                    try require(indexFiles.insert(index.file.number).inserted, "index file \(index.file.number) once")
+                }
                 try segment.check()
             }
         }
@@ -159,7 +190,11 @@ extension FileReference {
 
 extension ManifestSegment {
     fileprivate func check() throws(Corruption) {
+        try file.check()
         try require(firstChunk <= endChunk && UInt64(rowCount) <= endChunk - firstChunk, "a segment with no more rows than chunks")
+        try require(indexes.count <= ManifestLimits.segmentIndexesMax, "at most \(ManifestLimits.segmentIndexesMax) indexes of a segment")
+        try require(isRising(indexes.map { UInt64($0.space) }), "one index of a space, spaces rising")
+        for index in indexes { try index.file.check() }
     }
 }
 

@@ -43,7 +43,7 @@ struct ManifestRecovery {
 
     /// Without a manifest there must be nothing that one would name: else it was lost, and with it what counts.
     private func checkIsFresh(_ names: [String]) throws(LogError) {
-        let orphan = names.first { name in [FileKind.log, .segment, .catalog].contains { $0.number(name) != nil } }
+        let orphan = names.first { name in [FileKind.log, .segment, .catalog, .index].contains { $0.number(name) != nil } }
         guard let orphan else { return }
         throw .corruption(Corruption(
             file: orphan, offset: 0, expected: "a manifest beside it that says whether this file counts: there is no whole one"))
@@ -64,7 +64,7 @@ struct ManifestRecovery {
         }
         var contents: ManifestContents?
         let end = try reader.replay(bytes) { (record, payload, offset) throws(Corruption) in
-            do throws(Corruption) { try Self.apply(record, payload, to: &contents) } catch {
+            do throws(Corruption) { try Self.apply(record, payload, SegmentLayout(version: reader.version), to: &contents) } catch {
                 throw Corruption(
                     file: name, offset: offset + error.offset, expected: "in the record of sequence \(record.sequence): \(error.expected)")
             }
@@ -82,15 +82,17 @@ struct ManifestRecovery {
         return RecoveredManifest.Found(name: name, contents: contents, editCount: editCount, end: end)
     }
 
-    private static func apply(_ record: RecordHeader, _ payload: RawSpan, to contents: inout ManifestContents?) throws(Corruption) {
+    private static func apply(
+        _ record: RecordHeader, _ payload: RawSpan, _ layout: SegmentLayout, to contents: inout ManifestContents?
+    ) throws(Corruption) {
         guard contents != nil else {
             guard record.type == ManifestRecordType.contents.rawValue else {
                 throw Corruption(offset: 0, expected: "the whole contents first, found a record of type \(record.type)")
             }
-            contents = try ManifestContents(decoding: payload)
+            contents = try ManifestContents(decoding: payload, layout)
             return
         }
-        let edit = try ManifestEdit(decoding: payload, type: record.type)
+        let edit = try ManifestEdit(decoding: payload, type: record.type, layout)
         try contents?.apply(edit)
     }
 }

@@ -45,12 +45,14 @@ extension RecordFileEnd {
 struct RecordFileReader {
     let name: String
     let header: RecordFileHeader
+    /// Of the file's format.
+    let version: UInt32
 
     init(name: String, bytes: RawSpan, kind: RecordFileKind) throws(Corruption) {
         self.name = name
         do {
             let headerBytes = bytes.extracting(first: min(bytes.byteCount, RecordFormat.fileHeaderBytes))
-            header = try RecordFileHeader(decoding: headerBytes, as: kind)
+            (header, version) = try RecordFileHeader.decode(headerBytes, as: kind)
         } catch { throw error.located(in: name, base: 0) }
         guard kind.file.name(header.fileNumber) == name else {
             throw Corruption(file: name, offset: 24, expected: "the file number of its own name, found \(header.fileNumber)")

@@ -5,10 +5,11 @@ import Memory
 struct RecordFileKind {
     let file: FileKind
     let magic: UInt64
-    let version: UInt32
+    /// Those that are read; the last is written.
+    let versions: ClosedRange<UInt32>
 
-    static let log = RecordFileKind(file: .log, magic: 0x474F_4C4C_4941_544E, version: 2)  // "NTAILLOG"
-    static let manifest = RecordFileKind(file: .manifest, magic: 0x4E41_4D4C_4941_544E, version: 1)  // "NTAILMAN"
+    static let log = RecordFileKind(file: .log, magic: 0x474F_4C4C_4941_544E, versions: 2...2)  // "NTAILLOG"
+    static let manifest = RecordFileKind(file: .manifest, magic: 0x4E41_4D4C_4941_544E, versions: 1...2)  // "NTAILMAN"
 }
 
 /// The layout of a file of records. All integers little-endian.
@@ -44,7 +45,7 @@ struct RecordFileHeader: Equatable {
     func encoded(as kind: RecordFileKind) -> ByteWriter {
         var writer = ByteWriter(capacity: RecordFormat.fileHeaderBytes)
         writer.write(kind.magic)
-        writer.write(kind.version)
+        writer.write(kind.versions.upperBound)
         writer.write(UInt32(0))
         writer.write(databaseID)
         writer.write(fileNumber)
@@ -63,7 +64,8 @@ struct RecordFileHeader: Equatable {
         self.salt = salt
     }
 
-    init(decoding bytes: RawSpan, as kind: RecordFileKind) throws(Corruption) {
+    /// The header, and the version of the file's format.
+    static func decode(_ bytes: RawSpan, as kind: RecordFileKind) throws(Corruption) -> (header: RecordFileHeader, version: UInt32) {
         guard bytes.byteCount == RecordFormat.fileHeaderBytes else {
             throw Corruption(offset: bytes.byteCount, expected: "a file header of \(RecordFormat.fileHeaderBytes) bytes")
         }
@@ -71,19 +73,20 @@ struct RecordFileHeader: Equatable {
         guard try reader.read(UInt64.self) == kind.magic else { throw Corruption(offset: 0, expected: "the magic number of a \(kind.file)") }
         let version = try reader.read(UInt32.self)
         let reserved = try reader.read(UInt32.self)
-        databaseID = try reader.read()
-        fileNumber = try reader.read()
-        firstSequence = try reader.read()
-        salt = try reader.read()
+        let header = RecordFileHeader(
+            databaseID: try reader.read(), fileNumber: try reader.read(), firstSequence: try reader.read(), salt: try reader.read())
         let moreReserved = try reader.read(UInt64.self)
         let lastReserved = try reader.read(UInt32.self)
         let checksum = try reader.read(UInt32.self)
         guard checksum == Checksum.of(bytes.extracting(first: RecordFormat.fileHeaderBytes - 4)) else {
             throw Corruption(offset: 60, expected: "the file header's checksum")
         }
-        guard version == kind.version else { throw Corruption(offset: 8, expected: "\(kind.file) version \(kind.version), found \(version)") }
-        guard firstSequence < RecordFormat.sequenceEnd else { throw Corruption(offset: 32, expected: "a sequence with others after it") }
+        guard kind.versions.contains(version) else {
+            throw Corruption(offset: 8, expected: "\(kind.file) version \(kind.versions.upperBound), found \(version)")
+        }
+        guard header.firstSequence < RecordFormat.sequenceEnd else { throw Corruption(offset: 32, expected: "a sequence with others after it") }
         guard reserved == 0, moreReserved == 0, lastReserved == 0 else { throw Corruption(offset: 12, expected: "zeros in reserved bytes") }
+        return (header, version)
     }
 }
 

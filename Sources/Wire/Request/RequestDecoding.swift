@@ -210,10 +210,7 @@ package struct RequestDecoder: ~Copyable {
     private static func fields(_ value: borrowing JSONValue) throws(WireError) -> [FieldSchema] {
         var fields: [FieldSchema] = []
         try value.forEachMember("fields") { (name, value) throws(WireError) in
-            guard let type = FieldType(rawValue: value.string ?? "") else {
-                throw .invalid("fields.\(name)", "one of \(FieldType.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            fields.append(FieldSchema(name: name, type: type))
+            fields.append(FieldSchema(name: name, type: try value.decodeCase("fields.\(name)")))
         }
         return fields
     }
@@ -354,10 +351,7 @@ package struct RequestDecoder: ~Copyable {
             case "under": request.input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
             case "min_score": request.input.minScore = try value.decodeFloat(key)
             case "with": request.with = try value.decodeParts(key)
-            // Every answer is exact, which is what `exact` asks for, and reaches any recall there is.
-            case "exact": _ = try value.decodeBool(key)
-            case "recall":
-                guard let recall = value.double, recall > 0, recall <= 1 else { throw .invalid(key, "a number above 0, at most 1") }
+            case "recall", "effort", "exact": try effort(key, value, &request.input.effort)
             default: return false
             }
             return true
@@ -365,6 +359,22 @@ package struct RequestDecoder: ~Copyable {
         try present(request.collection, "collection", "search")
         guard request.isBatch || request.input.vectors.count == 1 else { throw .missing("vector", "search") }
         return .search(request)
+    }
+
+    /// One of three ways to say how hard to look. `"exact": false` asks for nothing.
+    private static func effort(_ key: String, _ value: borrowing JSONValue, _ effort: inout SearchEffort) throws(WireError) {
+        let asked: SearchEffort
+        switch key {
+        case "recall":
+            let recallMin = SearchEffort.recallMin
+            guard let recall = value.double, recall >= Double(recallMin), recall <= 1 else { throw .invalid(key, "a number from \(recallMin) to 1") }
+            asked = .reaching(Float(recall))
+        case "effort": asked = .width(try value.decodeInt(key, in: 1...Limits.effortMax))
+        default: asked = try value.decodeBool(key) ? .exact : .standard
+        }
+        guard asked != .standard else { return }
+        guard effort == .standard else { throw .invalid(key, "absent: a search takes one of recall, effort and exact") }
+        effort = asked
     }
 
     /// `[{"vector":…}, …]`: many vectors, one line, one snapshot.
@@ -389,12 +399,13 @@ package struct RequestDecoder: ~Copyable {
     }
 }
 
-/// A space as it is read: `dim`, `metric` and the index to answer from.
+/// A space as it is read: `dim`, `metric`, and what its indexes are to be like.
 private struct SpaceShape {
     private var dimension: Int?
     private var metric: Metric?
-    private var namesIndex = false
-    var isEmpty: Bool { dimension == nil && metric == nil && !namesIndex }
+    private var index: IndexKind?
+    private var quantization: QuantizationKind?
+    var isEmpty: Bool { dimension == nil && metric == nil && index == nil && quantization == nil }
 
     mutating func member(_ key: String, _ value: borrowing JSONValue, _ field: String) throws(WireError) -> Bool {
         switch key {
@@ -404,9 +415,8 @@ private struct SpaceShape {
                 throw .invalid(field, "one of \(Metric.allCases.map(\.name).joined(separator: ", "))")
             }
             metric = named
-        case "index":
-            guard ["flat", "auto"].contains(value.string) else { throw .invalid(field, "\"flat\" or \"auto\": this version answers exactly") }
-            namesIndex = true
+        case "index": index = try value.decodeCase(field)
+        case "quantization": quantization = try value.decodeCase(field)
         default: return false
         }
         return true
@@ -415,6 +425,6 @@ private struct SpaceShape {
     func schema(name: String, field: String) throws(WireError) -> SpaceSchema {
         guard let dimension else { throw .missing("\(field)dim", "a space") }
         guard let metric else { throw .missing("\(field)metric", "a space") }
-        return SpaceSchema(name: name, dimension: dimension, metric: metric)
+        return SpaceSchema(name: name, dimension: dimension, metric: metric, index: index ?? .auto, quantization: quantization ?? .auto)
     }
 }

@@ -40,6 +40,12 @@ package struct RequestWriter: Sendable {
         json.float(value)
     }
 
+    package mutating func bool(_ key: StaticString, _ value: Bool?) {
+        guard let value else { return }
+        json.key(key)
+        json.bool(value)
+    }
+
     package mutating func strings(_ key: StaticString, _ values: [String]?) {
         guard let values else { return }
         json.key(key)

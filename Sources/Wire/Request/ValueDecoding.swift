@@ -35,6 +35,14 @@ extension JSONValue {
         return Float(double)
     }
 
+    /// One of a type's names.
+    func decodeCase<T: RawRepresentable<String> & CaseIterable>(_ field: String) throws(WireError) -> T {
+        guard let named = T(rawValue: string ?? "") else {
+            throw .invalid(field, "one of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return named
+    }
+
     /// An array of strings.
     func decodeStrings(_ field: String, max: Int) throws(WireError) -> [String] {
         guard var elements else { throw .invalid(field, "an array of strings") }

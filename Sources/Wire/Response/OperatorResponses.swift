@@ -56,6 +56,9 @@ extension ResponseWriter {
         json.int(database.segmentBytes)
         json.key("catalog_bytes")
         json.int(database.catalogBytes)
+        int("indexes", database.indexes)
+        json.key("index_bytes")
+        json.int(database.indexBytes)
         int("snapshots", database.snapshots)
     }
 

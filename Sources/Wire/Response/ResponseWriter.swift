@@ -165,7 +165,9 @@ package struct ResponseWriter: Sendable {
             json.key("metric")
             json.string(space.metric.name)
             json.key("index")
-            json.string("flat")
+            json.string(space.index.rawValue)
+            json.key("quantization")
+            json.string(space.quantization.rawValue)
             json.endObject()
         }
         json.endObject()
@@ -406,18 +408,26 @@ package struct ResponseWriter: Sendable {
         } else {
             try hits(result.hits[0], collection, with: request.with)
         }
-        json.key("plan")
-        json.beginObject()
-        json.key("kind")
-        json.string("exact")
-        json.key("exact")
-        json.bool(true)
-        json.key("visited")
-        json.int(result.visited)
-        json.endObject()
+        plan(result.plan)
         if let damage = result.damage { incomplete(damage) }
         took(microseconds)
         end()
+    }
+
+    private mutating func plan(_ plan: SearchPlan) {
+        json.key("plan")
+        json.beginObject()
+        json.key("kind")
+        json.string(plan.kind.rawValue)
+        json.key("exact")
+        json.bool(plan.isExact)
+        if let recall = plan.expectedRecall {
+            json.key("expected_recall")
+            json.float(recall)
+        }
+        json.key("visited")
+        json.int(plan.visited)
+        json.endObject()
     }
 
     /// What the answer lacks, because the bytes it would have come from are damaged.

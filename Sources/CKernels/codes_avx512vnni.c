@@ -1,0 +1,261 @@
+// Code kernels on AVX-512 with VNNI: 64 products an instruction, four rows at once.
+#if defined(__x86_64__)
+#include "codes_pool.h"
+#include "codes_variants.h"
+#include <immintrin.h>
+#include <string.h>
+
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,bmi,bmi2,popcnt")))
+#define INLINE VNNI static inline __attribute__((always_inline))
+
+// Sums of four accumulators, one a 32-bit lane.
+INLINE __m128i fold_four(__m512i a, __m512i b, __m512i c, __m512i d) {
+    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    const __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+INLINE void store_first(int32_t *out, __m128i lanes, size_t count) {
+    _mm_mask_storeu_epi32(out, count >= 4 ? 15 : (__mmask8)((1u << count) - 1), lanes);
+}
+
+INLINE __m128i dot_four(const int8_t *query, size_t stride, const uint8_t *a, const uint8_t *b, const uint8_t *c,
+                        const uint8_t *d) {
+    __m512i sums[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    for (size_t at = 0; at < stride; at += 64) {
+        const __m512i q = _mm512_loadu_si512(query + at);
+        sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_loadu_si512(a + at), q);
+        sums[1] = _mm512_dpbusd_epi32(sums[1], _mm512_loadu_si512(b + at), q);
+        sums[2] = _mm512_dpbusd_epi32(sums[2], _mm512_loadu_si512(c + at), q);
+        sums[3] = _mm512_dpbusd_epi32(sums[3], _mm512_loadu_si512(d + at), q);
+    }
+    return fold_four(sums[0], sums[1], sums[2], sums[3]);
+}
+
+VNNI void nt_dot_codes_avx512vnni(const int8_t *query, int32_t query_sum, const uint8_t *rows, size_t stride,
+                                  const uint32_t *ids, size_t count, int32_t *dots) {
+    const __m128i bias = _mm_set1_epi32(128 * query_sum);
+    for (size_t i = 0; i < count; i += 4) {
+        // A last group that is not full repeats its last row.
+        const size_t last = count - 1;
+        const uint8_t *a = rows + ids[i] * stride, *b = rows + ids[i + 1 < last ? i + 1 : last] * stride;
+        const uint8_t *c = rows + ids[i + 2 < last ? i + 2 : last] * stride;
+        const uint8_t *d = rows + ids[i + 3 < last ? i + 3 : last] * stride;
+        store_first(dots + i, _mm_sub_epi32(dot_four(query, stride, a, b, c, d), bias), count - i);
+    }
+}
+
+VNNI void nt_dot_code_rows_avx512vnni(const int8_t *query, int32_t query_sum, const uint8_t *rows, size_t stride,
+                                      size_t count, int32_t *dots) {
+    const __m128i bias = _mm_set1_epi32(128 * query_sum);
+    for (size_t i = 0; i < count; i += 4) {
+        const size_t last = count - 1;
+        const uint8_t *a = rows + i * stride, *b = rows + (i + 1 < last ? i + 1 : last) * stride;
+        const uint8_t *c = rows + (i + 2 < last ? i + 2 : last) * stride;
+        const uint8_t *d = rows + (i + 3 < last ? i + 3 : last) * stride;
+        store_first(dots + i, _mm_sub_epi32(dot_four(query, stride, a, b, c, d), bias), count - i);
+    }
+}
+
+VNNI void nt_dot_pairs_avx512vnni(const uint8_t *a, const int32_t *a_sums, size_t a_count, const uint8_t *b,
+                                  size_t b_count, size_t stride, int32_t *dots, size_t dots_stride) {
+    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    const uint8_t *as[4], *bs[4];
+    for (size_t i = 0; i < 4; i++) as[i] = a + (i < a_count ? i : a_count - 1) * stride;
+    for (size_t j = 0; j < b_count; j += 4) {
+        for (size_t i = 0; i < 4; i++) bs[i] = b + (j + i < b_count ? j + i : b_count - 1) * stride;
+        __m512i sums[4][4];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 16; i++) sums[i / 4][i % 4] = _mm512_setzero_si512();
+        for (size_t at = 0; at < stride; at += 64) {
+            __m512i x[4];
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 4; i++) x[i] = _mm512_xor_si512(_mm512_loadu_si512(as[i] + at), flip);
+#pragma clang loop unroll(full)
+            for (int k = 0; k < 4; k++) {
+                const __m512i y = _mm512_loadu_si512(bs[k] + at);
+#pragma clang loop unroll(full)
+                for (int i = 0; i < 4; i++) sums[i][k] = _mm512_dpbusd_epi32(sums[i][k], y, x[i]);
+            }
+        }
+        for (size_t i = 0; i < a_count; i++) {
+            const __m128i folded = fold_four(sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
+            store_first(dots + i * dots_stride + j, _mm_sub_epi32(folded, _mm_set1_epi32(128 * a_sums[i])), b_count - j);
+        }
+    }
+}
+
+VNNI size_t nt_select_near_avx512vnni(const int32_t *dots, const int32_t *norms, size_t count, int32_t limit,
+                                      uint32_t *indices, int32_t *distances) {
+    const __m512i most = _mm512_set1_epi32(limit);
+    __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t found = 0;
+    for (size_t j = 0; j < count; j += 16) {
+        const __mmask16 there = count - j >= 16 ? 0xffff : (__mmask16)((1u << (count - j)) - 1);
+        const __m512i dot = _mm512_maskz_loadu_epi32(there, dots + j);
+        const __m512i distance = _mm512_sub_epi32(_mm512_maskz_loadu_epi32(there, norms + j), _mm512_add_epi32(dot, dot));
+        const __mmask16 near = _mm512_mask_cmple_epi32_mask(there, distance, most);
+        if (near) {
+            // Compressed in the register first: a compressing store is slow on some processors.
+            const __mmask16 first = (__mmask16)_bzhi_u32(0xffff, (unsigned)__builtin_popcount(near));
+            _mm512_mask_storeu_epi32(indices + found, first, _mm512_maskz_compress_epi32(near, places));
+            _mm512_mask_storeu_epi32(distances + found, first, _mm512_maskz_compress_epi32(near, distance));
+            found += (size_t)__builtin_popcount(near);
+        }
+        places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+    }
+    return found;
+}
+
+typedef struct {
+    __m512i planes[4], low, pairs;
+    __m128 scale, bias;
+} line_registers;
+
+INLINE line_registers load_query(const nt_line_query *query) {
+    line_registers r;
+    for (int p = 0; p < 4; p++) r.planes[p] = _mm512_loadu_si512(query->planes[p]);
+    // 15 for the bytes of two values, 3 for those of four, 0 for the floats; planes 2 and 3 have no 4-bit bytes.
+    const __mmask64 wide = (1ull << NT_LINE_WIDE_BYTES) - 1, narrow = ((1ull << NT_LINE_VALUE_BYTES) - 1) & ~wide;
+    r.low = _mm512_or_si512(_mm512_maskz_set1_epi8(wide, 15), _mm512_maskz_set1_epi8(narrow, 3));
+    r.pairs = _mm512_maskz_set1_epi8(narrow, 3);
+    r.scale = _mm_set1_ps(query->scale);
+    r.bias = _mm_set1_ps(query->bias);
+    return r;
+}
+
+INLINE __m512i weigh_line(const line_registers *r, const uint8_t *line) {
+    const __m512i v = _mm512_loadu_si512(line), high = _mm512_srli_epi16(v, 4);
+    __m512i x = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_and_si512(v, r->low), r->planes[0]);
+    __m512i y = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_and_si512(high, r->low), r->planes[1]);
+    x = _mm512_dpbusd_epi32(x, _mm512_and_si512(_mm512_srli_epi16(v, 2), r->pairs), r->planes[2]);
+    y = _mm512_dpbusd_epi32(y, _mm512_and_si512(_mm512_srli_epi16(v, 6), r->pairs), r->planes[3]);
+    return _mm512_add_epi32(x, y);
+}
+
+INLINE __m128 line_ends(const uint8_t *line) {
+    return _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(line + NT_LINE_VALUE_BYTES)));
+}
+
+INLINE __m128 score_four(const line_registers *r, const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d) {
+    const __m128i sums = fold_four(weigh_line(r, a), weigh_line(r, b), weigh_line(r, c), weigh_line(r, d));
+    const __m128 weighed = _mm_mul_ps(_mm_sub_ps(_mm_cvtepi32_ps(sums), r->bias), r->scale);
+    const __m128 ab = _mm_unpacklo_ps(line_ends(a), line_ends(b)), cd = _mm_unpacklo_ps(line_ends(c), line_ends(d));
+    return _mm_fmadd_ps(weighed, _mm_movehl_ps(cd, ab), _mm_movelh_ps(ab, cd));
+}
+
+INLINE void store_first_f32(float *out, __m128 lanes, size_t count) {
+    _mm_mask_storeu_ps(out, count >= 4 ? 15 : (__mmask8)((1u << count) - 1), lanes);
+}
+
+VNNI void nt_score_lines_avx512vnni(const nt_line_query *query, const uint8_t *lines, const uint32_t *ids,
+                                    size_t count, float *estimates) {
+    const line_registers r = load_query(query);
+    for (size_t i = 0; i < count; i += 4) {
+        const size_t last = count - 1;
+        const uint8_t *a = lines + (size_t)ids[i] * 64, *b = lines + (size_t)ids[i + 1 < last ? i + 1 : last] * 64;
+        const uint8_t *c = lines + (size_t)ids[i + 2 < last ? i + 2 : last] * 64;
+        const uint8_t *d = lines + (size_t)ids[i + 3 < last ? i + 3 : last] * 64;
+        store_first_f32(estimates + i, score_four(&r, a, b, c, d), count - i);
+    }
+}
+
+VNNI void nt_score_line_rows_avx512vnni(const nt_line_query *query, const uint8_t *lines, size_t count,
+                                        float *estimates) {
+    const line_registers r = load_query(query);
+    for (size_t i = 0; i < count; i += 4) {
+        const size_t last = count - 1;
+        const uint8_t *a = lines + i * 64, *b = lines + (i + 1 < last ? i + 1 : last) * 64;
+        const uint8_t *c = lines + (i + 2 < last ? i + 2 : last) * 64, *d = lines + (i + 3 < last ? i + 3 : last) * 64;
+        store_first_f32(estimates + i, score_four(&r, a, b, c, d), count - i);
+    }
+}
+
+// Searched by counting and moved eight at a time: no branch depends on where the key goes.
+INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
+    const __m512i wanted = _mm512_set1_epi64((long long)key);
+    size_t place = 0;
+    for (size_t i = 0; i < count; i += 8) {
+        const __mmask8 there = count - i >= 8 ? 0xff : (__mmask8)((1u << (count - i)) - 1);
+        const __mmask8 less = _mm512_mask_cmple_epu64_mask(there, _mm512_loadu_si512(keys + i), wanted);
+        place += (size_t)__builtin_popcount(less);
+        if (less != 0xff) break;
+    }
+    for (size_t end = count; end > place;) {
+        // The last eight of those behind the place, or what there is of them.
+        const size_t first = end >= place + 8 ? end - 8 : place;
+        const __mmask8 moved = (__mmask8)((1u << (end - first)) - 1);
+        _mm512_mask_storeu_epi64(keys + first + 1, moved, _mm512_maskz_loadu_epi64(moved, keys + first));
+        end = first;
+    }
+    keys[place] = key;
+    return place;
+}
+
+VNNI void nt_offer_avx512vnni(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count,
+                              const uint32_t *links, size_t degree) {
+    nt_offer(pool, ids, distances, count, links, degree, insert);
+}
+
+VNNI void nt_project_avx512vnni(const int8_t *query, size_t groups, const int8_t *blocks, const int32_t *column_sums,
+                                int32_t *projections) {
+    enum { REGISTERS = NT_LINE_VALUES / 16 };
+    __m512i sums[REGISTERS];
+#pragma clang loop unroll(full)
+    for (int c = 0; c < REGISTERS; c++) sums[c] = _mm512_setzero_si512();
+    for (size_t g = 0; g < groups; g++) {
+        uint32_t four;
+        memcpy(&four, query + 4 * g, 4);
+        const __m512i q = _mm512_set1_epi32((int)(four ^ 0x80808080u));
+        const int8_t *weights = blocks + g * NT_LINE_VALUES * 4;
+#pragma clang loop unroll(full)
+        for (int c = 0; c < REGISTERS; c++) sums[c] = _mm512_dpbusd_epi32(sums[c], q, _mm512_loadu_si512(weights + 64 * c));
+    }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < REGISTERS; c++) {
+        const __m512i bias = _mm512_slli_epi32(_mm512_loadu_si512(column_sums + 16 * c), 7);
+        _mm512_storeu_si512(projections + 16 * c, _mm512_sub_epi32(sums[c], bias));
+    }
+}
+
+VNNI float nt_centre_avx512vnni(const float *x, const float *centre, size_t dim, float *out) {
+    __m512 greatest = _mm512_setzero_ps();
+    for (size_t j = 0; j < dim; j += 16) {
+        const __mmask16 there = dim - j >= 16 ? 0xffff : (__mmask16)((1u << (dim - j)) - 1);
+        const __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(there, x + j), _mm512_maskz_loadu_ps(there, centre + j));
+        _mm512_mask_storeu_ps(out + j, there, v);
+        greatest = _mm512_max_ps(greatest, _mm512_abs_ps(v));
+    }
+    return _mm512_reduce_max_ps(greatest);
+}
+
+VNNI int32_t nt_quantise_avx512vnni(const float *x, float scale, size_t dim, int8_t *out) {
+    const __m512 factor = _mm512_set1_ps(scale), most = _mm512_set1_ps(127), least = _mm512_set1_ps(-128);
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t j = 0; j < dim; j += 16) {
+        const __mmask16 there = dim - j >= 16 ? 0xffff : (__mmask16)((1u << (dim - j)) - 1);
+        const __m512 scaled = _mm512_mul_ps(_mm512_maskz_loadu_ps(there, x + j), factor);
+        const __m512i v = _mm512_cvtps_epi32(_mm512_max_ps(least, _mm512_min_ps(most, scaled)));
+        sum = _mm512_add_epi32(sum, v);
+        _mm_mask_storeu_epi8(out + j, there, _mm512_cvtepi32_epi8(v));
+    }
+    return _mm512_reduce_add_epi32(sum);
+}
+
+VNNI void nt_sum_codes_avx512vnni(const uint8_t *row, size_t dim, int32_t sums[2]) {
+    const __m512i flip = _mm512_set1_epi8((char)0x80), ones = _mm512_set1_epi8(1);
+    __m512i sum = _mm512_setzero_si512(), squares = sum;
+    for (size_t j = 0; j < dim; j += 64) {
+        const __mmask64 there = dim - j >= 64 ? ~0ull : (1ull << (dim - j)) - 1;
+        // Beyond the row's end a code of 128, which is the value 0.
+        const __m512i code = _mm512_mask_loadu_epi8(flip, there, row + j), value = _mm512_xor_si512(code, flip);
+        sum = _mm512_dpbusd_epi32(sum, ones, value);
+        // v * v = v * code - 128 * v, the latter from the sum.
+        squares = _mm512_dpbusd_epi32(squares, code, value);
+    }
+    sums[0] = _mm512_reduce_add_epi32(sum);
+    sums[1] = _mm512_reduce_add_epi32(squares) - 128 * sums[0];
+}
+#endif

@@ -1,0 +1,25 @@
+// What a vector space asks of its indexes, said when its collection is created.
+
+/// How the segments of a space are to be searched.
+package enum IndexKind: String, CaseIterable, Sendable {
+    /// As suits their size.
+    case auto
+    /// By a graph of near neighbours.
+    case hnsw
+    /// By lists of vectors around centres.
+    case ivf
+    /// Every vector is compared.
+    case flat
+}
+
+/// How an index keeps the vectors that it compares first. Those that are stored stay as they are.
+package enum QuantizationKind: String, CaseIterable, Sendable {
+    /// As suits the index.
+    case auto
+    /// As float32.
+    case none
+    /// A byte a number.
+    case int8
+    /// As a few bits a number, along lines through the data.
+    case line
+}

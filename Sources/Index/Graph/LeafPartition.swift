@@ -1,0 +1,106 @@
+// Random partitions into leaves of rows that lie together: each is a chance for neighbours to meet.
+import Memory
+import Synchronization
+
+/// Splits rows among random leaders, again and again, until every leaf is small.
+struct LeafPartition {
+    let codes: CodeRows
+    let norms: Cells<Int32>
+    let sums: Cells<Int32>
+    let threads: Int
+    /// Rows of the largest leaf.
+    static let leafRowsMax = 1000
+
+    /// The leaves of one partition; every row is in one of them. Equal seeds give equal leaves.
+    func leaves(seed: UInt64) -> [[UInt32]] {
+        let all = (0..<UInt32(codes.count)).map { $0 }
+        guard all.count > Self.leafRowsMax else { return [all] }
+        let groups = split(all, seed: seed, threads: threads)
+        let found = LeafLists(count: groups.count)
+        let partition = self
+        forEachInParallel(groups.count, threads: threads) { found.set($0, partition.leaves(of: groups[$0], seed: seed &+ UInt64($0) &+ 1)) }
+        return found.all
+    }
+
+    private func leaves(of rows: [UInt32], seed: UInt64) -> [[UInt32]] {
+        var (todo, leaves) = ([rows], [[UInt32]]())
+        var next = seed &* 0x9e37_79b9
+        while let group = todo.popLast() {
+            if group.count <= Self.leafRowsMax { leaves.append(group) } else {
+                next &+= 1
+                todo += split(group, seed: next, threads: 1)
+            }
+        }
+        return leaves
+    }
+
+    /// Each row to the nearest of a few random leaders; small groups are joined.
+    private func split(_ rows: [UInt32], seed: UInt64, threads: Int) -> [[UInt32]] {
+        var random = SeededRandom(seed: seed)
+        let leaderCount = min(64, max(4, rows.count * 2 / Self.leafRowsMax))
+        let leaders = random.sample(leaderCount, below: rows.count).map { rows[$0] }
+        let leaderCodes = CellBuffer<UInt8>(count: leaderCount * codes.stride)
+        for (i, leader) in leaders.enumerated() { leaderCodes.cells.copy(codes.row(Int(leader)), at: i * codes.stride) }
+        let nearest = CellBuffer<UInt8>(count: rows.count)
+        let partition = self
+        forEachBlockInParallel(rows.count, size: 4096, threads: threads) { block in
+            partition.assign(rows, block, leaders, CodeRows(bytes: leaderCodes.cells.readOnly, stride: partition.codes.stride), nearest.cells)
+        }
+        var groups = [[UInt32]](repeating: [], count: leaderCount)
+        for (i, row) in rows.enumerated() { groups[Int(nearest.cells[i])].append(row) }
+        return joined(groups, of: rows)
+    }
+
+    private func assign(_ rows: [UInt32], _ block: Range<Int>, _ leaders: [UInt32], _ leaderCodes: CodeRows, _ nearest: MutableCells<UInt8>) {
+        let query = CellBuffer<Int8>(count: codes.stride), dots = CellBuffer<Int32>(count: leaders.count)
+        for i in block {
+            let row = Int(rows[i])
+            let signed = codes.signed(row, sum: sums[row], into: query.cells)
+            CodeKernels.best.dots(signed, leaderCodes, 0..<leaders.count, into: dots.cells)
+            var (best, bestDistance) = (0, Int32.max)
+            for (leader, number) in leaders.enumerated() {
+                let distance = norms[Int(number)] - 2 * dots.cells[leader]
+                if distance < bestDistance { (best, bestDistance) = (leader, distance) }
+            }
+            nearest[i] = UInt8(best)
+        }
+    }
+
+    /// Groups too small to be worth a leaf together. Where all rows went to one leader (they are equal, say), the group is cut.
+    private func joined(_ groups: [[UInt32]], of rows: [UInt32]) -> [[UInt32]] {
+        var (result, small) = ([[UInt32]](), [UInt32]())
+        for group in groups where !group.isEmpty {
+            if group.count == rows.count { return stride(from: 0, to: rows.count, by: Self.leafRowsMax).map { Array(rows[$0..<min(rows.count, $0 + Self.leafRowsMax)]) } }
+            guard group.count < Self.leafRowsMax / 8 else {
+                result.append(group)
+                continue
+            }
+            small += group
+            if small.count > Self.leafRowsMax / 2 {
+                result.append(small)
+                small = []
+            }
+        }
+        if !small.isEmpty { result.append(small) }
+        return result
+    }
+}
+
+extension CodeRows {
+    /// A row as a query: its values, signed. For rows that keep nothing behind their values yet.
+    @inline(__always)
+    func signed(_ row: Int, sum: Int32, into query: MutableCells<Int8>) -> CodeQuery {
+        let bytes = self.row(row)
+        for j in 0..<stride { query[j] = Int8(bitPattern: bytes[j] ^ 0x80) }
+        return CodeQuery(values: query.readOnly.part(0..<stride), sum: sum)
+    }
+}
+
+/// Leaves by group, filled in by threads in any order.
+private final class LeafLists: Sendable {
+    private let lists: Mutex<[[[UInt32]]]>
+
+    init(count: Int) { lists = Mutex([[[UInt32]]](repeating: [], count: count)) }
+    func set(_ index: Int, _ leaves: [[UInt32]]) { lists.withLock { $0[index] = leaves } }
+    var all: [[UInt32]] { lists.withLock { $0.flatMap { $0 } } }
+}

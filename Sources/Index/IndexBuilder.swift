@@ -1,0 +1,282 @@
+// Builds an index over stored rows: lists, codes, lines, links, each pass over all rows on several threads.
+package import Memory
+
+/// What an index is to have.
+package struct IndexSettings: Sendable {
+    package var hasGraph = true
+    /// Whether lines are made: nil where it is to be decided by the dimension.
+    package var hasLines: Bool?
+    package var threads = 1
+    /// Equal seeds build equal indexes.
+    package var seed: UInt64 = 1
+
+    package init() {}
+}
+
+/// A finished index in memory of its own.
+package final class BuiltIndex: Sendable {
+    package let parameters: IndexParameters
+    package let rows: CellBuffer<UInt32>
+    package let codes: CellBuffer<UInt8>
+    package let lines: CellBuffer<UInt8>
+    package let links: CellBuffer<UInt32>
+    package let listStarts: CellBuffer<UInt32>
+    package let medoids: CellBuffer<UInt32>
+    package let medoidCodes: CellBuffer<UInt8>
+    package let exceptions: CellBuffer<UInt32>
+    package let centre: CellBuffer<Float>
+    package let lineMean: CellBuffer<Float>
+    package let lineBlocks: CellBuffer<Int8>
+    package let lineSums: CellBuffer<Int32>
+    package let lineScales: CellBuffer<Float>
+
+    fileprivate init(
+        parameters: IndexParameters, rows: CellBuffer<UInt32>, codes: CellBuffer<UInt8>, lines: CellBuffer<UInt8>, links: CellBuffer<UInt32>,
+        listStarts: CellBuffer<UInt32>, medoids: CellBuffer<UInt32>, medoidCodes: CellBuffer<UInt8>, exceptions: CellBuffer<UInt32>,
+        centre: CellBuffer<Float>, lineMean: CellBuffer<Float>, projection: LineProjection?
+    ) {
+        self.parameters = parameters
+        self.rows = rows
+        self.codes = codes
+        self.lines = lines
+        self.links = links
+        self.listStarts = listStarts
+        self.medoids = medoids
+        self.medoidCodes = medoidCodes
+        self.exceptions = exceptions
+        self.centre = centre
+        self.lineMean = lineMean
+        lineBlocks = CellBuffer(projection?.blocks ?? [])
+        lineSums = CellBuffer(projection?.columnSums ?? [])
+        lineScales = CellBuffer(projection?.columnScales ?? [])
+    }
+
+    package var columns: IndexColumns {
+        IndexColumns(
+            parameters: parameters, rows: rows.cells.readOnly, codes: codes.cells.readOnly, lines: lines.cells.readOnly, links: links.cells.readOnly,
+            listStarts: listStarts.cells.readOnly, medoids: medoids.cells.readOnly, medoidCodes: medoidCodes.cells.readOnly,
+            exceptions: exceptions.cells.readOnly, centre: centre.cells.readOnly, lineMean: lineMean.cells.readOnly,
+            lineBlocks: lineBlocks.cells.readOnly, lineSums: lineSums.cells.readOnly, lineScales: lineScales.cells.readOnly)
+    }
+}
+
+extension CellBuffer {
+    convenience init(_ elements: [T]) {
+        self.init(count: elements.count)
+        for (i, element) in elements.enumerated() { cells[i] = element }
+    }
+}
+
+/// Builds an index of the rows chosen, all of which have a vector.
+package struct IndexBuilder: Sendable {
+    private let vectors: VectorRows
+    private let selected: [UInt32]
+    private let settings: IndexSettings
+    private let transform: VectorTransform
+
+    package init(_ vectors: VectorRows, rows: [UInt32], settings: IndexSettings) {
+        precondition(!rows.isEmpty && rows.count < CandidateKey.numberEnd, "an index has rows, as many as a key can number")
+        self.vectors = vectors
+        selected = rows
+        self.settings = settings
+        transform = VectorTransform(vectors, rows)
+    }
+
+    private var count: Int { selected.count }
+    private var dimension: Int { transform.dimension }
+    private static let blockRows = 512
+
+    package func build() -> BuiltIndex {
+        let sample = sample()
+        let cells = sample.cells.readOnly
+        let grid = CodeGrid(sample: cells.part(0..<min(cells.count, Self.gridRows * dimension)), dimension: dimension)
+        let line = hasLines ? LineCode(sample: cells, dimension: dimension, threads: settings.threads) : nil
+        let lists = assignLists(cells)
+        let codes = encode(lists, grid, line)
+        let links = settings.hasGraph ? link(codes) : CellBuffer<UInt32>(count: 0)
+        codes.writeTails(hasNorms: transform.hasNorms)
+        let stride = codes.rows.stride
+        let medoidCodes = CellBuffer<UInt8>(count: lists.medoids.count * (line == nil ? stride : 64))
+        for (list, medoid) in lists.medoids.enumerated() {
+            if line == nil {
+                medoidCodes.cells.copy(codes.rows.row(Int(medoid)), at: list * stride)
+            } else {
+                medoidCodes.cells.copy(codes.lines.cells.readOnly.part(Int(medoid) * 64..<Int(medoid) * 64 + 64), at: list * 64)
+            }
+        }
+        let parameters = IndexParameters(
+            metric: UInt32(vectors.metric.rawValue), sourceDimension: UInt32(vectors.dimension), count: UInt32(count), stride: UInt32(stride),
+            degree: settings.hasGraph ? UInt32(GraphSettings.degreeDefault) : 0, listCount: UInt32(lists.medoids.count),
+            boundSquared: transform.boundSquared, step: grid.step, squaredError: grid.squaredError)
+        return BuiltIndex(
+            parameters: parameters, rows: lists.rows, codes: codes.bytes, lines: codes.lines, links: links,
+            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), medoidCodes: medoidCodes,
+            exceptions: CellBuffer(codes.exceptions), centre: CellBuffer(grid.centre), lineMean: CellBuffer(line?.mean ?? []),
+            projection: line.map(LineProjection.init))
+    }
+
+    /// Below this many dimensions a row of codes is as short as its line.
+    private static let lineDimensionMin = 192
+    private var hasLines: Bool { (settings.hasLines ?? (dimension >= Self.lineDimensionMin)) && count >= 256 }
+
+    // MARK: Sample
+
+    private static let sampleRows = 16_384
+    private static let gridRows = 4096
+
+    private func sample() -> CellBuffer<Float> {
+        var random = SeededRandom(seed: settings.seed)
+        var chosen = random.sample(Self.sampleRows, below: count)
+        chosen.shuffle(using: &random)
+        let sample = CellBuffer<Float>(count: chosen.count * dimension)
+        for (i, index) in chosen.enumerated() { prepare(index, into: sample.cells.part(i * dimension..<(i + 1) * dimension)) }
+        return sample
+    }
+
+    private func prepare(_ index: Int, into out: MutableCells<Float>) {
+        let row = Int(selected[index])
+        transform.prepare(vectors.row(row), factor: vectors.factors[row], into: out)
+    }
+
+    // MARK: Lists
+
+    /// Lists in order: rows by position, where lists begin, and each one's middle.
+    private struct Lists {
+        var rows: CellBuffer<UInt32>
+        /// By position: the number in `selected`.
+        var order: [UInt32]
+        var starts: [UInt32]
+        var medoids: [UInt32]
+    }
+
+    /// About 250 rows a list, but no more lists than an entry table is scored in passing.
+    private var listCount: Int { max(1, min(count / 250, 512)) }
+
+    private func assignLists(_ sample: Cells<Float>) -> Lists {
+        let centres = ListCentres(sample: sample, dimension: dimension, count: listCount, seed: settings.seed &+ 1, threads: settings.threads)
+        let nearest = CellBuffer<UInt32>(count: count), distances = CellBuffer<Float>(count: count)
+        let builder = self
+        forEachBlockInParallel(count, size: ListCentres.blockRows, threads: settings.threads) { block in
+            let rows = CellBuffer<Float>(count: block.count * builder.dimension)
+            for (i, index) in block.enumerated() { builder.prepare(index, into: rows.cells.part(i * builder.dimension..<(i + 1) * builder.dimension)) }
+            centres.assign(rows.cells.readOnly, into: nearest.cells.part(block), distances: distances.cells.part(block))
+            for (i, index) in block.enumerated() {
+                distances.cells[index] += Float(Kernels.best.sumOfSquares(rows.cells.readOnly.part(i * builder.dimension..<(i + 1) * builder.dimension).span))
+            }
+        }
+        var starts = [UInt32](repeating: 0, count: centres.count + 1)
+        for index in 0..<count { starts[Int(nearest.cells[index]) + 1] += 1 }
+        for list in 0..<centres.count { starts[list + 1] += starts[list] }
+        var (next, order) = (starts, [UInt32](repeating: 0, count: count))
+        for index in 0..<count {
+            let list = Int(nearest.cells[index])
+            order[Int(next[list])] = UInt32(index)
+            next[list] += 1
+        }
+        // Lists that got nothing are left out.
+        let used = (0..<centres.count).filter { starts[$0] < starts[$0 + 1] }
+        let medoids = used.map { list in
+            let positions = starts[list]..<starts[list + 1]
+            return positions.min { distances.cells[Int(order[Int($0)])] < distances.cells[Int(order[Int($1)])] }!  // Not empty.
+        }
+        return Lists(
+            rows: CellBuffer(order.map { selected[Int($0)] }), order: order, starts: used.map { starts[$0] } + [UInt32(count)], medoids: medoids)
+    }
+
+    // MARK: Codes
+
+    /// Codes and lines by position.
+    private final class Codes: Sendable {
+        let bytes: CellBuffer<UInt8>
+        let rows: CodeRows
+        let norms: CellBuffer<Int32>
+        let sums: CellBuffer<Int32>
+        let lines: CellBuffer<UInt8>
+        private let isException: CellBuffer<UInt8>
+
+        init(count: Int, stride: Int, hasLines: Bool) {
+            bytes = CellBuffer(count: count * stride)
+            rows = CodeRows(bytes: bytes.cells.readOnly, stride: stride)
+            norms = CellBuffer(count: count)
+            sums = CellBuffer(count: count)
+            lines = CellBuffer(count: hasLines ? count * 64 : 0)
+            isException = CellBuffer(count: count)
+        }
+
+        func setException(_ position: Int) { isException.cells[position] = 1 }
+        var exceptions: [UInt32] { (0..<UInt32(norms.count)).filter { isException.cells[Int($0)] != 0 } }
+
+        /// Sums of squares into the rows' last bytes, where distances need them.
+        func writeTails(hasNorms: Bool) {
+            guard hasNorms else { return }
+            for row in 0..<rows.count {
+                for byte in 0..<4 { bytes.cells[(row + 1) * rows.stride - 4 + byte] = UInt8(truncatingIfNeeded: norms.cells[row] >> Int32(8 * byte)) }
+            }
+        }
+    }
+
+    private func encode(_ lists: Lists, _ grid: CodeGrid, _ line: LineCode?) -> Codes {
+        let codes = Codes(count: count, stride: CodeGrid.stride(dimension: dimension, hasNorms: transform.hasNorms), hasLines: line != nil)
+        let centre = CellBuffer(grid.centre), mean = CellBuffer(line?.mean ?? [])
+        let builder = self
+        forEachBlockInParallel(count, size: Self.blockRows, threads: settings.threads) { block in
+            builder.encode(block, lists.order, grid, centre.cells.readOnly, line, mean.cells.readOnly, into: codes)
+        }
+        return codes
+    }
+
+    private func encode(
+        _ block: Range<Int>, _ order: [UInt32], _ grid: CodeGrid, _ centre: Cells<Float>, _ line: LineCode?, _ mean: Cells<Float>, into codes: Codes
+    ) {
+        let kernels = CodeKernels.best
+        let rows = CellBuffer<Float>(count: block.count * dimension)
+        let centred = CellBuffer<Float>(count: dimension), values = CellBuffer<Int8>(count: dimension)
+        for (i, position) in block.enumerated() {
+            let row = rows.cells.part(i * dimension..<(i + 1) * dimension)
+            prepare(Int(order[position]), into: row)
+            let greatest = kernels.centre(row.readOnly, around: centre, into: centred.cells)
+            _ = kernels.quantize(centred.cells.readOnly, scale: 1 / grid.step, into: values.cells)
+            let bytes = codes.bytes.cells.part(position * codes.rows.stride..<(position + 1) * codes.rows.stride)
+            for j in 0..<dimension { bytes[j] = UInt8(bitPattern: values.cells[j]) ^ 0x80 }
+            for j in dimension..<codes.rows.stride { bytes[j] = 0x80 }
+            let sums = kernels.sums(bytes.readOnly, dimension: dimension)
+            codes.sums.cells[position] = sums.sum
+            codes.norms.cells[position] = sums.squares
+            if greatest > 128.5 * grid.step, grid.isFarOff(centred.cells.readOnly) { codes.setException(position) }
+        }
+        guard let line else { return }
+        let projections = CellBuffer(line.project(rows.cells.readOnly))
+        for (i, position) in block.enumerated() {
+            _ = kernels.centre(rows.cells.readOnly.part(i * dimension..<(i + 1) * dimension), around: mean, into: centred.cells)
+            line.encode(
+                projections.cells.readOnly.part(i * LineColumn.count..<(i + 1) * LineColumn.count),
+                squaredLength: Float(Kernels.best.sumOfSquares(centred.cells.span)), into: codes.lines.cells.part(position * 64..<(position + 1) * 64))
+        }
+    }
+
+    // MARK: Graph
+
+    private func link(_ codes: Codes) -> CellBuffer<UInt32> {
+        GraphBuilder(
+            codes: codes.rows, norms: codes.norms.cells.readOnly, sums: codes.sums.cells.readOnly,
+            settings: GraphSettings(partitions: transform.hasNorms ? 6 : 12, isFilled: !transform.hasNorms), threads: settings.threads, seed: settings.seed
+        ).links()
+    }
+}
+
+extension GraphSettings {
+    static let degreeDefault = 32
+}
+
+extension CodeGrid {
+    /// Whether cutting a vector's extremes off moves it several times as far as rounding does.
+    func isFarOff(_ centred: Cells<Float>) -> Bool {
+        var cut: Float = 0
+        for j in 0..<centred.count {
+            let value = centred[j] / step
+            let beyond = max(0, max(value - 127, -128 - value))
+            cut += beyond * beyond
+        }
+        return cut > 4 * Float(centred.count)
+    }
+}
