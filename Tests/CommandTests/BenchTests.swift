@@ -51,7 +51,7 @@ import Wire
 
     @Test func `a daemon is asked over its socket, from two connections`() throws {
         let daemon = try DaemonProcess(data: directory.file("data"))
-        let arguments = ["bench", "--dataset", "set", "--filter", "0.2", "--threads", "2", "--rounds", "1", "--json", "--connect", "\(daemon.port)"]
+        let arguments = ["bench", "--dataset", "set", "--filter", "0.2", "--threads", "2", "--recall", "0.9,1", "--rounds", "1", "--json", "--connect", "\(daemon.port)"]
         func bench(_ more: String...) throws -> CommandRun { try needletail(arguments + more, in: directory) }
         let run = try bench()
         #expect(run.code == 0, "\(run.errors)")

@@ -21,7 +21,13 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "Neighbours to find.")
     var k = 10
 
-    @Option(help: "Recalls to aim at, 0.5 to 1: N[,N].")
+    @Option(help: "How vectors are searched.")
+    var index = IndexKind.auto
+
+    @Option(help: "How an index keeps vectors.")
+    var quantization = QuantizationKind.auto
+
+    @Option(help: "Recalls to aim at, 0.5 to 1: N[,N] (default: 0.8,0.9,0.95,0.98,0.99,0.995 where nothing else is said).")
     var recall: List<Float> = List([])
 
     @Option(help: "Candidates to keep: N[,N].")
@@ -74,6 +80,10 @@ struct Bench: AsyncParsableCommand {
 
     func validate() throws {
         guard (1...Neighbours.depthUsual).contains(k) else { throw ValidationError("--k must be 1 to \(Neighbours.depthUsual)") }
+        guard recall.values.allSatisfy({ (SearchEffort.recallMin...1).contains($0) }) else {
+            throw ValidationError("--recall must be \(SearchEffort.recallMin) to 1")
+        }
+        guard effort.values.allSatisfy({ (1...Limits.effortMax).contains($0) }) else { throw ValidationError("--effort must be 1 to \(Limits.effortMax)") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads must be 1 to 64") }
         guard rounds > 0, queries > 0, buildThreads > 0 else { throw ValidationError("--rounds, --queries and --build-threads must be positive") }
         guard connect.map({ DaemonAddress($0) != nil }) ?? true else { throw ValidationError("--connect takes HOST:PORT or a port") }
@@ -113,13 +123,14 @@ struct Bench: AsyncParsableCommand {
     }
 
     private func subject() async throws -> any Subject {
-        guard let connect, let address = DaemonAddress(connect) else { return try InProcess() }
-        return try await OverWire(address, collection: collection, reuses: reuse, connections: threads)
+        let choice = IndexChoice(index: index, quantization: quantization)
+        guard let connect, let address = DaemonAddress(connect) else { return try InProcess(choice) }
+        return try await OverWire(address, collection: collection, choice, reuses: reuse, connections: threads)
     }
 
-    private var efforts: [Effort] {
-        let chosen = recall.values.map(Effort.recall) + effort.values.map(Effort.width) + (exact ? [.exact] : [])
-        return chosen.isEmpty ? [.standard] : chosen
+    private var efforts: [SearchEffort] {
+        let chosen = recall.values.map(SearchEffort.reaching) + effort.values.map(SearchEffort.width) + (exact ? [.exact] : [])
+        return chosen.isEmpty ? [0.8, 0.9, 0.95, 0.98, 0.99, 0.995].map(SearchEffort.recall) : chosen
     }
 
     private func keptFile(of engine: PeerEngine, in directory: String) throws -> String {
@@ -129,6 +140,9 @@ struct Bench: AsyncParsableCommand {
 
     private func tell(_ text: String) { if !json { printError(text) } }
 }
+
+extension IndexKind: ExpressibleByArgument {}
+extension QuantizationKind: ExpressibleByArgument {}
 
 /// Values between commas.
 struct List<Value: ExpressibleByArgument>: ExpressibleByArgument {

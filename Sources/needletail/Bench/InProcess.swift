@@ -10,10 +10,12 @@ final class InProcess: Subject {
     private let directory: String
     private let database: Database
     private let residentBefore: Int
+    private let choice: IndexChoice
     private static let collection = "bench"
     private static let batchDocuments = 1000
 
-    init() throws {
+    init(_ choice: IndexChoice) throws {
+        self.choice = choice
         directory = FileManager.default.temporaryDirectory.appending(path: "needletail-bench-\(UUID().uuidString)").path
         database = try Database(disk: try FileSystemDisk(path: directory), randomness: { UInt64.random(in: .min ... .max) })
         residentBefore = try Self.residentBytes()
@@ -30,7 +32,8 @@ final class InProcess: Subject {
     }
 
     func load(_ data: BenchData, _ filters: [BenchFilter]) throws {
-        let space = SpaceSchema(dimension: data.dimension, metric: data.metric)
+        let space = SpaceSchema(
+            dimension: data.dimension, metric: data.metric, index: choice.index, quantization: choice.quantization)
         let fields = filters.map { FieldSchema(name: $0.field, type: .int) }
         _ = try database.write(.createCollection(CollectionSchema(name: Self.collection, spaces: [space], fields: fields)))
         for first in stride(from: 0, to: data.count, by: Self.batchDocuments) {
@@ -81,10 +84,7 @@ final class InProcess: Subject {
         if let filter = questions.filter {
             input.filter = .field(filter.field, .isIn([.integer(Int64(filter.wanted[queries.lowerBound]))]))
         }
-        switch questions.effort {
-        case .standard, .exact: break
-        case .recall, .width: throw CommandFailure(description: "searches compare every row: ask for --exact")
-        }
+        input.effort = questions.effort
         return input
     }
 

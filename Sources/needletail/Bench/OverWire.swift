@@ -22,15 +22,17 @@ final class OverWire: Subject {
     /// One for each lane of searches, and for loading.
     private let clients: [Client]
     private let collection: String
+    private let choice: IndexChoice
     /// Searches a collection that is there already instead of loading it.
     private let reuses: Bool
     private static let batchDocuments = 256
 
-    init(_ address: DaemonAddress, collection: String, reuses: Bool, connections: Int) async throws {
+    init(_ address: DaemonAddress, collection: String, _ choice: IndexChoice, reuses: Bool, connections: Int) async throws {
         var clients: [Client] = []
         for _ in 0..<connections { clients.append(try await Client.connect(host: address.host, port: address.port)) }
         self.clients = clients
         self.collection = collection
+        self.choice = choice
         self.reuses = reuses
     }
 
@@ -47,6 +49,8 @@ final class OverWire: Subject {
             request.string("access", "open")
             request.int("dim", data.dimension)
             request.string("metric", data.metric.name)
+            request.string("index", choice.index.rawValue)
+            request.string("quantization", choice.quantization.rawValue)
             request.object("fields", filters.map { ($0.field, "int") })
         }
         // Two batches under way: one is written to disk while the other travels.
@@ -112,7 +116,7 @@ final class OverWire: Subject {
                 request.vector("vector", questions.task.data.query(queries.lowerBound))
             }
             if let filter = questions.filter { try request.verbatim("filter", #"{"\#(filter.field)":\#(filter.wanted[queries.lowerBound])}"#) }
-            try questions.effort.write(to: &request)
+            questions.effort.write(to: &request)
         }
         let results = questions.isBatch ? answer.root["results"]?.array ?? [] : [answer.root]
         return results.map { result in (result["hits"]?.array ?? []).compactMap { $0["document"]?.string.flatMap { Int32($0) } } }
@@ -123,13 +127,13 @@ final class OverWire: Subject {
     }
 }
 
-extension Effort {
-    fileprivate func write(to request: inout RequestWriter) throws {
+extension SearchEffort {
+    fileprivate func write(to request: inout RequestWriter) {
         switch self {
         case .standard: break
         case .recall(let share): request.float("recall", share)
         case .width(let width): request.int("effort", width)
-        case .exact: try request.verbatim("exact", "true")
+        case .exact: request.bool("exact", true)
         }
     }
 }

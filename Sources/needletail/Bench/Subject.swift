@@ -2,14 +2,8 @@
 import Engine
 import Wire
 
-/// How hard a search looks.
-enum Effort: Sendable {
-    case standard
-    case recall(Float)
-    case width(Int)
-    case exact
-
-    var name: String {
+extension SearchEffort {
+    fileprivate var name: String {
         switch self {
         case .standard: "standard"
         case .recall(let share): "recall=\(share)"
@@ -19,10 +13,16 @@ enum Effort: Sendable {
     }
 }
 
+/// What the collection's index is to be like.
+struct IndexChoice: Sendable {
+    var index: IndexKind
+    var quantization: QuantizationKind
+}
+
 /// Some queries, asked in one way.
 struct Questions: Sendable {
     var task: BenchTask
-    var effort: Effort
+    var effort: SearchEffort
     var filter: BenchFilter?
     /// As many queries in a call as it takes, instead of one.
     var isBatch: Bool
@@ -80,11 +80,11 @@ final class Ourselves: Contender {
     let memoryBytes: Int?
     private let subject: any Subject
     private let task: BenchTask
-    private let efforts: [Effort]
+    private let efforts: [SearchEffort]
     private var scenario: Scenario?
 
     /// Loads the data set and waits until it is indexed.
-    init(_ subject: any Subject, _ task: BenchTask, _ efforts: [Effort], _ filters: [BenchFilter]) async throws {
+    init(_ subject: any Subject, _ task: BenchTask, _ efforts: [SearchEffort], _ filters: [BenchFilter]) async throws {
         let start = ContinuousClock.now
         try await subject.load(task.data, filters)
         try await subject.settle()
