@@ -1,43 +1,92 @@
-// A search of one index: the query made ready, a walk along the links, codes rank what it found, floats settle it.
+// A search of one index: the query made ready, candidates found in one of three ways, and the best of them ranked by codes.
 package import Memory
 
-/// How wide a search looks.
-package struct SearchWidth: Equatable, Sendable {
-    /// Candidates that a walk keeps.
-    package var walk: Int
-    /// Of them, how many are ranked by their codes.
-    package var refined: Int
+/// How an index is gone through.
+package enum IndexPlan: Equatable, Sendable {
+    /// Along links from the nearest medoids, keeping `width` candidates; the best `refined` are ranked by their codes.
+    case walk(width: Int, refined: Int)
+    /// All visible rows of the nearest lists: at least `lists` of them, and on until `rows` were compared.
+    case lists(lists: Int, rows: Int, refined: Int)
+    /// All visible rows.
+    case scan(refined: Int)
+}
 
-    package init(walk: Int, refined: Int) {
-        self.walk = walk
-        self.refined = refined
+/// The positions of an index that a search may see.
+package struct VisiblePositions: Sendable {
+    /// A bit for each position.
+    package let words: Cells<UInt64>
+    /// How many are set.
+    package let count: Int
+
+    package init(words: Cells<UInt64>, count: Int) {
+        self.words = words
+        self.count = count
     }
+
+    @inline(__always)
+    func contains(_ position: UInt32) -> Bool { words[Int(position) >> 6] >> UInt64(position & 63) & 1 != 0 }
 }
 
 extension VectorIndex {
-    /// The k nearest rows that a walk of this width finds, into `scratch.results`, with exact scores. Returns how many rows
-    /// were looked at. `vectors` are the rows that the index was built from.
-    package func walk(_ query: Cells<Float>, k: Int, width: SearchWidth, vectors: VectorRows, scratch: SearchScratch) -> Int {
-        let walkWidth = max(width.walk, k)
-        let refined = max(min(width.refined, walkWidth), k)
+    /// Finds candidates for the k nearest visible rows: their rows go to `scratch.candidates`, nearest first by code, as many as
+    /// may be among the k. `rank` then settles the order. Returns how many rows were compared.
+    ///
+    /// No row that is not visible becomes a candidate; a walk passes by such rows on its way.
+    package func search(
+        _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions? = nil, scratch: SearchScratch
+    ) -> Int {
+        search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch)
+    }
+
+    /// The same as if one position were not there.
+    func search(
+        _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32?, scratch: SearchScratch
+    ) -> Int {
+        let refined = min(max(plan.refined, k), count)
         scratch.reserve(
-            rows: count, dimension: transform.dimension, stride: codes.stride, candidates: max(walkWidth, refined) + columns.exceptions.count,
-            lists: listCount, degree: degree)
+            rows: count, dimension: transform.dimension, stride: codes.stride,
+            candidates: max(plan.width, refined) + columns.exceptions.count, lists: listCount, degree: degree)
         let prepared = scratch.prepared.cells.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
         let code = prepareCodes(prepared.readOnly, scratch)
-        var pool = CandidatePool(keys: scratch.keys.cells, capacity: walkWidth)
         let visited: Int
+        let pool: CandidatePool
         if hasLines {
             prepareLine(prepared.readOnly, scratch)
-            let scorer = LineScorer(kernels: kernels, query: scratch.lineQuery, lines: columns.lines)
-            visited = walk(from: scorer.table(columns.medoidCodes), by: scorer, &pool, scratch)
+            (pool, visited) = find(
+                plan, refined: refined, visible, excluded, by: LineScorer(kernels: kernels, query: scratch.lineQuery, lines: columns.lines), scratch)
         } else {
-            let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: scratch.dots.cells)
-            visited = walk(from: scorer.table(columns.medoidCodes), by: scorer, &pool, scratch)
+            (pool, visited) = find(
+                plan, refined: refined, visible, excluded, by: CodeScorer(kernels: kernels, query: code, rows: codes, dots: scratch.dots.cells), scratch)
         }
-        settle(pool, count: refined, k: k, query, code, vectors, scratch)
+        settle(pool, count: refined, k: k, code, visible, excluded, scratch)
         return visited
+    }
+
+    @inline(__always)
+    private func find<S: WalkScorer>(
+        _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ scratch: SearchScratch
+    ) -> (CandidatePool, Int) {
+        let table = scorer.table(columns.medoidCodes)
+        switch plan {
+        case .walk(let width, _):
+            var pool = CandidatePool(keys: scratch.keys.cells, capacity: max(width, refined))
+            guard let visible else {
+                let visited = walk(from: table, by: scorer, &pool, excluded, scratch)
+                return (pool, visited)
+            }
+            var seen = CandidatePool(keys: scratch.visibleKeys.cells, capacity: refined)
+            let visited = walk(from: table, by: scorer, &pool, visible, &seen, excluded, scratch)
+            return (seen, visited)
+        case .lists(let lists, let rows, _):
+            var pool = CandidatePool(keys: scratch.keys.cells, capacity: refined)
+            let visited = scanLists(from: table, by: scorer, lists: lists, rows: rows, visible, &pool, scratch)
+            return (pool, visited)
+        case .scan:
+            var pool = CandidatePool(keys: scratch.keys.cells, capacity: refined)
+            let visited = scan(0..<count, by: scorer, visible, &pool, scratch)
+            return (pool, visited)
+        }
     }
 
     // MARK: The query
@@ -52,7 +101,9 @@ extension VectorIndex {
         let step = transform.hasNorms && greatest <= 127 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
         let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
         for j in query.count..<codes.stride { values[j] = 0 }
-        return PreparedCode(values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms)
+        return PreparedCode(
+            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms,
+            squaredLength: Float(Kernels.best.sumOfSquares(centred.span)))
     }
 
     private func prepareLine(_ query: Cells<Float>, _ scratch: SearchScratch) {
@@ -80,16 +131,15 @@ extension VectorIndex {
 
     /// Follows links from the medoids nearest to the query until no candidate is left whose links were not followed.
     @inline(__always)
-    private func walk<S: WalkScorer>(from table: S, by scorer: S, _ pool: inout CandidatePool, _ scratch: SearchScratch) -> Int {
+    private func walk<S: WalkScorer>(from table: S, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ scratch: SearchScratch) -> Int {
         let (visited, touched, estimates) = (scratch.visited.cells, scratch.touched.cells, scratch.estimates.cells)
-        var seen = enter(table, &pool, scratch)
+        var seen = enter(table, &pool, excluded, scratch)
         let (links, degree) = (columns.links, degree)
         while let node = pool.takeNext() {
-            let first = Int(node) &* degree
             let fresh = touched.part(seen..<seen &+ degree &+ 1)
             let count = visitLinks(
-                links.part(first..<first &+ degree), visited: visited, unvisited: fresh, rows: scorer.bytes, stride: scorer.stride,
-                bytes: scorer.stride)
+                links.part(Int(node) &* degree..<Int(node) &* degree &+ degree), visited: visited, unvisited: fresh, rows: scorer.bytes,
+                stride: scorer.stride, bytes: scorer.stride)
             seen &+= count
             let ids = fresh.readOnly.part(0..<count)
             scorer.score(ids, into: estimates)
@@ -99,42 +149,154 @@ extension VectorIndex {
         return seen + listCount
     }
 
-    /// Puts the nearest medoids into the pool; returns how many.
+    /// The same, with the visible rows kept apart: all rows show the way, visible ones are found.
     @inline(__always)
-    private func enter<S: WalkScorer>(_ table: S, _ pool: inout CandidatePool, _ scratch: SearchScratch) -> Int {
+    private func walk<S: WalkScorer>(
+        from table: S, by scorer: S, _ pool: inout CandidatePool, _ visible: VisiblePositions, _ found: inout CandidatePool, _ excluded: UInt32?,
+        _ scratch: SearchScratch
+    ) -> Int {
+        let (visited, touched, estimates) = (scratch.visited.cells, scratch.touched.cells, scratch.estimates.cells)
+        let (ids, distances) = (scratch.ids.cells, scratch.scores.cells)
+        func keep(_ fresh: Cells<UInt32>) {
+            var count = 0
+            for i in 0..<fresh.count {
+                ids[count] = fresh[i]
+                distances[count] = estimates[i]
+                count &+= visible.contains(fresh[i]) ? 1 : 0
+            }
+            found.offer(ids.readOnly.part(0..<count), distances.readOnly, by: kernels)
+        }
+        var seen = enter(table, &pool, excluded, scratch)
+        // An excluded position comes first, and is no candidate.
+        let first = excluded == nil ? 0 : 1
+        keep(touched.readOnly.part(first..<seen))
+        let (links, degree) = (columns.links, degree)
+        while let node = pool.takeNext() {
+            let fresh = touched.part(seen..<seen &+ degree &+ 1)
+            let count = visitLinks(
+                links.part(Int(node) &* degree..<Int(node) &* degree &+ degree), visited: visited, unvisited: fresh, rows: scorer.bytes,
+                stride: scorer.stride, bytes: scorer.stride)
+            seen &+= count
+            scorer.score(fresh.readOnly.part(0..<count), into: estimates)
+            pool.offer(fresh.readOnly.part(0..<count), estimates, links: links, degree: degree, by: kernels)
+            keep(fresh.readOnly.part(0..<count))
+        }
+        for i in 0..<seen { visited[Int(touched[i]) >> 5] = 0 }
+        return seen + listCount
+    }
+
+    /// Puts the nearest medoids into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
+    @inline(__always)
+    private func enter<S: WalkScorer>(_ table: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ scratch: SearchScratch) -> Int {
         let (visited, touched, estimates) = (scratch.visited.cells, scratch.touched.cells, scratch.estimates.cells)
         table.score(0..<listCount, into: estimates)
         var best = CandidatePool(keys: scratch.otherKeys.cells, capacity: Self.entryCount)
         best.offer(listNumbers, estimates.readOnly, by: kernels)
         var seen = 0
+        if let excluded {
+            visited[Int(excluded) >> 5] |= 1 << (excluded & 31)
+            touched[0] = excluded
+            seen = 1
+        }
+        let first = seen
         for place in 0..<best.count {
             let position = columns.medoids[Int(CandidateKey.number(best[place]))]
             let bit: UInt32 = 1 << (position & 31)
             guard visited[Int(position) >> 5] & bit == 0 else { continue }
             visited[Int(position) >> 5] |= bit
             touched[seen] = position
-            seen += 1
+            estimates[seen - first] = CandidateKey.distance(best[place])
             columns.links.prefetch(from: Int(position) * degree, count: degree)
-            estimates[seen - 1] = CandidateKey.distance(best[place])
+            seen += 1
         }
-        pool.offer(touched.readOnly.part(0..<seen), estimates, links: columns.links, degree: degree, by: kernels)
+        pool.offer(touched.readOnly.part(first..<seen), estimates, links: columns.links, degree: degree, by: kernels)
         return seen
     }
 
     /// Medoids that a walk begins with: measured best at two to four.
     static let entryCount = 4
 
+    // MARK: Lists and scans
+
+    /// Goes through the nearest lists until enough lists and enough rows were seen.
+    @inline(__always)
+    private func scanLists<S: WalkScorer>(
+        from table: S, by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ scratch: SearchScratch
+    ) -> Int {
+        let estimates = scratch.estimates.cells
+        table.score(0..<listCount, into: estimates)
+        // Mostly few lists are gone through; where they held too little, all are put in order.
+        var ordered = CandidatePool(keys: scratch.listKeys.cells, capacity: min(listCount, max(2 * lists, 32)))
+        ordered.offer(listNumbers, estimates.readOnly, by: kernels)
+        var (done, compared) = (0, 0)
+        while done < listCount, done < lists || compared < rows {
+            if done == ordered.count {
+                ordered = CandidatePool(keys: scratch.listKeys.cells, capacity: listCount)
+                table.score(0..<listCount, into: estimates)
+                ordered.offer(listNumbers, estimates.readOnly, by: kernels)
+            }
+            let list = Int(CandidateKey.number(ordered[done]))
+            compared += scan(Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]), by: scorer, visible, &pool, scratch)
+            done += 1
+        }
+        return compared + listCount
+    }
+
+    /// Compares the visible positions of a range.
+    @inline(__always)
+    private func scan<S: WalkScorer>(
+        _ range: Range<Int>, by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ scratch: SearchScratch
+    ) -> Int {
+        let (ids, estimates) = (scratch.ids.cells, scratch.scores.cells)
+        var compared = 0
+        guard let visible else {
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: SearchScratch.blockRows) {
+                let block = first..<min(first + SearchScratch.blockRows, range.upperBound)
+                scorer.score(block, into: estimates)
+                for (i, position) in block.enumerated() { ids[i] = UInt32(position) }
+                pool.offer(ids.readOnly.part(0..<block.count), estimates.readOnly, by: kernels)
+            }
+            return range.count
+        }
+        var gathered = 0
+        func compare() {
+            let found = ids.readOnly.part(0..<gathered)
+            prefetchRows(scorer.bytes, stride: scorer.stride, bytes: 64, ids: found)
+            scorer.score(found, into: estimates)
+            pool.offer(found, estimates.readOnly, by: kernels)
+            compared &+= gathered
+            gathered = 0
+        }
+        // Word by word: a run of rows that may not be seen costs a bit each.
+        for word in range.lowerBound >> 6..<(range.upperBound + 63) >> 6 {
+            var bits = visible.words[word]
+            if word == range.lowerBound >> 6 { bits &= ~0 << UInt64(range.lowerBound & 63) }
+            if word == (range.upperBound - 1) >> 6 { bits &= ~0 >> UInt64(63 - (range.upperBound - 1) & 63) }
+            while bits != 0 {
+                ids[gathered] = UInt32(word << 6 &+ bits.trailingZeroBitCount)
+                gathered &+= 1
+                bits &= bits &- 1
+            }
+            if gathered > SearchScratch.blockRows - 64 { compare() }
+        }
+        compare()
+        return compared
+    }
+
     // MARK: The end
 
-    /// Ranks the best of the pool by their codes, then those that may be among the k by their vectors.
+    /// Ranks the best of the pool by their codes; what may be among the k stays.
     private func settle(
-        _ pool: CandidatePool, count wanted: Int, k: Int, _ query: Cells<Float>, _ code: PreparedCode, _ vectors: VectorRows, _ scratch: SearchScratch
+        _ pool: CandidatePool, count wanted: Int, k: Int, _ code: PreparedCode, _ visible: VisiblePositions?, _ excluded: UInt32?, _ scratch: SearchScratch
     ) {
         let ids = scratch.ids.cells
         var count = min(wanted, pool.count)
         for place in 0..<count { ids[place] = CandidateKey.number(pool[place]) }
         for i in 0..<columns.exceptions.count {
-            ids[count] = columns.exceptions[i]
+            let position = columns.exceptions[i]
+            if let visible, !visible.contains(position) { continue }
+            if position == excluded || ids.readOnly.part(0..<count).contains(position) { continue }
+            ids[count] = position
             count += 1
         }
         let candidates = ids.readOnly.part(0..<count)
@@ -147,18 +309,31 @@ extension VectorIndex {
         var contested = 0
         if ranked.count > 0 {
             let last = CandidateKey.distance(ranked[min(k, ranked.count) - 1])
-            let limit = last + 2 * code.deviation(squaredError: columns.parameters.squaredError, at: last, centred: scratch.centred.cells.readOnly.part(0..<transform.dimension))
+            let limit = last + 2 * code.deviation(squaredError: columns.parameters.squaredError, at: last)
             while contested < ranked.count, CandidateKey.distance(ranked[contested]) <= limit { contested += 1 }
         }
-        for place in 0..<contested { ids[place] = columns.rows[Int(CandidateKey.number(ranked[place]))] }
-        rank(ids.readOnly.part(0..<contested), k: k, query, vectors, scratch)
+        let found = scratch.candidateRows.cells
+        var rows = 0
+        for place in 0..<ranked.count {
+            let position = CandidateKey.number(ranked[place])
+            // Codes do not tell where exceptions are.
+            guard place < contested || isException(position) else { continue }
+            found[rows] = columns.rows[Int(position)]
+            rows += 1
+        }
+        scratch.candidateCount = rows
     }
 
-    /// The best k of some rows by their vectors, into `scratch.results`.
-    private func rank(_ rows: Cells<UInt32>, k: Int, _ query: Cells<Float>, _ vectors: VectorRows, _ scratch: SearchScratch) {
-        for i in 0..<rows.count { vectors.row(Int(rows[i])).prefetch(from: 0, count: vectors.dimension) }
+    private func isException(_ position: UInt32) -> Bool { columns.exceptions.count > 0 && columns.exceptions.contains(position) }
+}
+
+extension VectorRows {
+    /// The best k of the candidates by their vectors, into `scratch.results`.
+    package func rank(_ query: Cells<Float>, k: Int, scratch: SearchScratch) {
+        let rows = scratch.candidates
+        for i in 0..<rows.count { row(Int(rows[i])).prefetch(from: 0, count: dimension) }
         let scores = scratch.scores.cells
-        vectors.score(query, rows, into: scores)
+        score(query, rows, into: scores)
         let found = scratch.found.cells
         var count = 0
         for i in 0..<rows.count {
@@ -177,17 +352,9 @@ extension VectorIndex {
         }
         scratch.foundCount = count
     }
-}
 
-extension RankedRow {
-    /// Of equal scores the lower row is better.
-    @inline(__always)
-    func isBetter(than other: RankedRow) -> Bool { score != other.score ? score > other.score : row < other.row }
-}
-
-extension VectorRows {
     /// The scores that rank rows: see `Metric`, but for Euclidean distance its negative square.
-    func score(_ query: Cells<Float>, _ rows: Cells<UInt32>, into scores: MutableCells<Float>) {
+    private func score(_ query: Cells<Float>, _ rows: Cells<UInt32>, into scores: MutableCells<Float>) {
         guard rows.count > 0 else { return }
         var output = scores.mutableSpan
         switch metric {
@@ -202,25 +369,42 @@ extension VectorRows {
     }
 }
 
+extension RankedRow {
+    /// Of equal scores the lower row is better.
+    @inline(__always)
+    func isBetter(than other: RankedRow) -> Bool { score != other.score ? score > other.score : row < other.row }
+}
+
+extension IndexPlan {
+    var refined: Int {
+        switch self {
+        case .walk(_, let refined), .lists(_, _, let refined), .scan(let refined): refined
+        }
+    }
+
+    var width: Int { if case .walk(let width, _) = self { width } else { 1 } }
+}
+
 /// A query on the codes' grid.
 struct PreparedCode {
     var values: CodeQuery
     var step: Float
     var rowStep: Float
     var hasNorms: Bool
+    /// Of the query less what it was centred by.
+    var squaredLength: Float
 
     /// Standard deviation of a code distance's error, in its own units.
     ///
     /// Of a product it is that of the rounding of either side, along the other; of a distance, along the difference, which for
     /// near rows is short.
-    func deviation(squaredError: Float, at distance: Float, centred: Cells<Float>) -> Float {
+    func deviation(squaredError: Float, at distance: Float) -> Float {
         let queryError = step * step / 12
-        let queryLength = Float(Kernels.best.sumOfSquares(centred.span))
         if hasNorms {
-            let squared = max(0, distance * rowStep * rowStep + queryLength)
+            let squared = max(0, distance * rowStep * rowStep + squaredLength)
             return 2 * (squared * (squaredError + queryError)).squareRoot() / (rowStep * rowStep)
         }
-        return (queryLength * (squaredError + queryError)).squareRoot() / (step * rowStep)
+        return (squaredLength * (squaredError + queryError)).squareRoot() / (step * rowStep)
     }
 }
 
@@ -228,6 +412,7 @@ struct PreparedCode {
 protocol WalkScorer {
     var bytes: Cells<UInt8> { get }
     var stride: Int { get }
+    func table(_ bytes: Cells<UInt8>) -> Self
     func score(_ ids: Cells<UInt32>, into distances: MutableCells<Float>)
     func score(_ range: Range<Int>, into distances: MutableCells<Float>)
 }

@@ -8,6 +8,8 @@ package final class SearchScratch {
     /// Rows visited, in turn: what to clear afterwards.
     private(set) var touched = CellBuffer<UInt32>(count: 0)
     private(set) var keys = CellBuffer<UInt64>(count: 0)
+    private(set) var visibleKeys = CellBuffer<UInt64>(count: 0)
+    private(set) var listKeys = CellBuffer<UInt64>(count: 0)
     private(set) var otherKeys = CellBuffer<UInt64>(count: 0)
     private(set) var estimates = CellBuffer<Float>(count: 0)
     private(set) var dots = CellBuffer<Int32>(count: 0)
@@ -23,18 +25,24 @@ package final class SearchScratch {
     let columnFloats = CellBuffer<Float>(count: LineColumn.count)
     let columnValues = CellBuffer<Int8>(count: LineColumn.count)
     let lineQuery = LineQuery()
-    /// What the last search found, best first: rows of the caller's numbering, with their exact ranking scores.
+    private(set) var candidateRows = CellBuffer<UInt32>(count: 0)
+    var candidateCount = 0
     var found = CellBuffer<RankedRow>(count: 0)
     var foundCount = 0
 
     package init() {}
 
+    /// What the last search of an index found: rows of the caller's numbering, not in order yet.
+    package var candidates: Cells<UInt32> { candidateRows.cells.readOnly.part(0..<candidateCount) }
+    /// The best of them, best first, with their exact ranking scores.
     package var results: Cells<RankedRow> { found.cells.readOnly.part(0..<foundCount) }
 
     func reserve(rows: Int, dimension: Int, stride: Int, candidates: Int, lists: Int, degree: Int) {
         reserve(&visited, (rows + 31) / 32)
         reserve(&touched, rows + degree + 1)
         reserve(&keys, candidates + CandidatePool.spareKeys)
+        reserve(&visibleKeys, candidates + CandidatePool.spareKeys)
+        reserve(&listKeys, max(lists, 32) + CandidatePool.spareKeys)
         reserve(&otherKeys, candidates + CandidatePool.spareKeys)
         let block = max(candidates, lists, degree, Self.blockRows)
         reserve(&estimates, block)
@@ -42,6 +50,7 @@ package final class SearchScratch {
         reserve(&ids, block)
         reserve(&scores, block)
         reserve(&found, candidates)
+        reserve(&candidateRows, candidates)
         reserve(&query, dimension)
         reserve(&prepared, dimension)
         reserve(&centred, dimension)
