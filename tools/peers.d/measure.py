@@ -63,9 +63,9 @@ class Session:
             self.truths[k] = Truth(self.data, self.neighbours, k)
         return self.truths[k]
 
-    def build(self, parameters={}, threads=1):
+    def build(self, parameters=None, threads=1):
         os.sched_setaffinity(0, self.everywhere)
-        parameters = {**self.defaults, **parameters}
+        parameters = {**self.defaults, **(parameters or {})}
         if parameters.get("lists", 0) is None:
             parameters["lists"] = peers.list_count(len(self.data.base))
         return {**self.made(lambda: self.peer.build(parameters, threads)), "parameters": parameters}

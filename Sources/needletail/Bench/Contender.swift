@@ -1,5 +1,4 @@
 // Who takes part in a comparison, and what is asked of them.
-import Wire
 
 /// What all contenders are asked: the data set, and how.
 struct BenchTask: Sendable {
@@ -18,7 +17,8 @@ struct Scenario: Sendable {
 
     init(_ task: BenchTask, filter: BenchFilter?) {
         self.filter = filter
-        neighbours = filter == nil ? task.data.truth ?? Neighbours(exactlyOf: task.data, filter: nil) : Neighbours(exactlyOf: task.data, filter: filter)
+        // What the file says holds for all rows alone.
+        neighbours = (filter == nil ? task.data.truth : nil) ?? Neighbours(exactlyOf: task.data, filter: filter)
         recall = Recall(neighbours, of: task.data, k: task.k)
     }
 
