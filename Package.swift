@@ -41,6 +41,7 @@ let package = Package(
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CBLAS"),
         .target(name: "CMiniLM", exclude: ["model"], cSettings: [.headerSearchPath("model")]),
+        .target(name: "CAffinity"),
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CZstd"),
         .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -80,7 +81,8 @@ let package = Package(
         // Executables: a main, its flags, its configuration.
         .executableTarget(name: "needletaild", dependencies: ["Server", arguments], swiftSettings: swiftRules),
         .executableTarget(
-            name: "needletail", dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", "Engine", "Index", "Storage", "Memory", arguments],
+            name: "needletail",
+            dependencies: ["Server", "Ingest", "Embedding", "Client", "Wire", "Engine", "Index", "Storage", "Memory", "CAffinity", arguments],
             swiftSettings: swiftRules),
 
         .executableTarget(

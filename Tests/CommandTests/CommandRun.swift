@@ -20,6 +20,10 @@ struct NoOutput: Error { let errors: String }
 
 /// Runs `needletail` in `directory` to its end.
 func needletail(_ arguments: String..., in directory: TemporaryDirectory, input: String? = nil) throws -> CommandRun {
+    try needletail(arguments, in: directory, input: input)
+}
+
+func needletail(_ arguments: [String], in directory: TemporaryDirectory, input: String? = nil) throws -> CommandRun {
     // Sound: Bundle.main is the test runner, which the build puts beside the command.
     guard let runner = Bundle.main.executableURL else { preconditionFailure("the test runner is a file") }
     let process = Process()

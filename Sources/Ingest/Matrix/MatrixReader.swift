@@ -2,7 +2,7 @@
 import Memory
 
 /// One row, or the reason why it is no vector.
-enum MatrixRow: Equatable {
+package enum MatrixRow: Equatable, Sendable {
     case vector([Float])
     case invalid(String)
 }
@@ -35,7 +35,7 @@ package struct MatrixReader: ~Copyable, Sendable {
     /// Offset of the next row in the plain bytes of the file.
     var offset: Int { source.offset }
 
-    mutating func next() throws(IngestError) -> MatrixRow? {
+    package mutating func next() throws(IngestError) -> MatrixRow? {
         guard let bytes = try nextRowBytes() else { return nil }
         if element == .int32, let fault = Self.inexactInteger(source.taken) { return .invalid(fault) }
         let numbers = decodeMatrixRow(source.taken.extracting(last: bytes), as: element, dimension: dimension)

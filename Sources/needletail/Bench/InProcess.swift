@@ -1,0 +1,108 @@
+// A database in this process, in a temporary directory: what a search costs without a connection.
+import Engine
+import Foundation
+import Memory
+import Server
+import Storage
+
+final class InProcess: Subject {
+    let name = "needletail"
+    private let directory: String
+    private let database: Database
+    private let residentBefore: Int
+    private let choice: IndexChoice
+    private static let collection = "bench"
+    private static let batchDocuments = 1000
+
+    init(_ choice: IndexChoice) throws {
+        self.choice = choice
+        directory = FileManager.default.temporaryDirectory.appending(path: "needletail-bench-\(UUID().uuidString)").path
+        database = try Database(disk: try FileSystemDisk(path: directory), randomness: { UInt64.random(in: .min ... .max) })
+        residentBefore = try Self.residentBytes()
+    }
+
+    var version: String { Daemon.version }
+
+    /// What the process has grown by: file pages that are mapped included.
+    var memoryBytes: Int? {
+        do { return max(0, try Self.residentBytes() - residentBefore) } catch {
+            // Not every system tells.
+            return nil
+        }
+    }
+
+    func load(_ data: BenchData, _ filters: [BenchFilter]) throws {
+        let space = SpaceSchema(
+            dimension: data.dimension, metric: data.metric, index: choice.index, quantization: choice.quantization)
+        let fields = filters.map { FieldSchema(name: $0.field, type: .int) }
+        _ = try database.write(.createCollection(CollectionSchema(name: Self.collection, spaces: [space], fields: fields)))
+        for first in stride(from: 0, to: data.count, by: Self.batchDocuments) {
+            _ = try database.write(.upsert(Self.batch(first..<min(first + Self.batchDocuments, data.count), of: data, filters)))
+        }
+    }
+
+    private static func batch(_ rows: Range<Int>, of data: BenchData, _ filters: [BenchFilter]) -> UpsertInput {
+        var input = UpsertInput(collection: collection)
+        input.floats = Array(data.base[rows.lowerBound * data.dimension..<rows.upperBound * data.dimension])
+        input.documents = rows.map { row in
+            var document = DocumentInput(id: "\(row)")
+            document.fields = filters.map { ($0.field, .integer(Int64($0.labels[row]))) }
+            var chunk = ChunkInput()
+            chunk.vectors = [VectorInput(space: nil, floats: data.rowRange(row - rows.lowerBound))]
+            document.chunks = [chunk]
+            return document
+        }
+        return input
+    }
+
+    func settle() throws {
+        try database.checkpoint()
+        while try database.maintain() {}
+    }
+
+    func answer(_ questions: Questions) throws -> [Answered] {
+        let collection = try database.snapshot().collection(Self.collection)
+        return try Lanes.run(questions.task.threads, on: questions.task.cpus) { lane in
+            let inputs = try questions.calls(of: lane).map { try Self.input($0, of: questions) }
+            for input in inputs.prefix(questions.warmUp(of: lane).count) { _ = try collection.search(input) }
+            var results: [SearchResult] = []
+            results.reserveCapacity(inputs.count)
+            let start = ContinuousClock.now
+            for input in inputs { results.append(try collection.search(input)) }
+            let end = ContinuousClock.now
+            let rows = try results.flatMap { try $0.hits.map { try $0.map { try Self.row(of: $0, in: collection) } } }
+            return Answered(rows: rows, start: start, end: end)
+        }
+    }
+
+    private static func input(_ queries: Range<Int>, of questions: Questions) throws -> SearchInput {
+        var input = SearchInput()
+        input.k = questions.task.k
+        let data = questions.task.data
+        input.floats = queries.flatMap { data.query($0) }
+        input.vectors = queries.map { data.rowRange($0 - queries.lowerBound) }
+        if let filter = questions.filter {
+            input.filter = .field(filter.field, .isIn([.integer(Int64(filter.wanted[queries.lowerBound]))]))
+        }
+        input.effort = questions.effort
+        return input
+    }
+
+    /// Documents are called by their rows' numbers.
+    private static func row(of hit: Hit, in collection: CollectionSnapshot) throws -> Int32 {
+        guard let id = String(validatingUTF8: collection.document(of: hit).id), let row = Int32(id) else {
+            throw CommandFailure(description: "a document was found that is not of the data set")
+        }
+        return row
+    }
+
+    func end() throws {
+        try database.close()
+        try FileManager.default.removeItem(atPath: directory)
+    }
+
+    private static func residentBytes() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+        return (status.count > 1 ? Int(status[1]) ?? 0 : 0) * Int(getpagesize())
+    }
+}
