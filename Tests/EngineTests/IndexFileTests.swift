@@ -83,7 +83,7 @@ extension FaultyDisk {
         database.maintenance.sweepWhenIdle()
         #expect(disk.indexNumbers.isEmpty)
         // Named before the segment went, and installed after: what is in force has no place for it.
-        let index = ManifestIndex(space: 0, file: FileReference(number: 99, byteCount: 1, checksum: 1))
+        let index = SegmentIndex(ManifestIndex(space: 0, file: FileReference(number: 99, byteCount: 1, checksum: 1)))
         database.queue.install(InstalledIndex(collection: 1, segment: gone, index: index))
         database.queue.install(InstalledIndex(collection: 9, segment: gone, index: index))
         #expect(try database.usedSegments == database.namedSegments)

@@ -58,7 +58,7 @@ import TestSupport
     }
 
     private func ids(_ result: SearchResult, _ collection: CollectionSnapshot) -> [[String]] {
-        result.hits.map { hits in hits.map { String(copying: UTF8Span(unchecked: collection.document(of: $0).id)) } }
+        result.hits.map { hits in hits.map { String(decoding: Array(copying: collection.document(of: $0).id), as: UTF8.self) } }
     }
 
     private func search(_ database: Database, _ vectors: [[Float]], effort: SearchEffort, filter: Filter? = nil) throws -> (found: [[String]], result: SearchResult) {
@@ -171,7 +171,7 @@ import TestSupport
         let before = try search(database, queries, effort: .recall(0.95)).found
         let copy = disk.afterRestart()
         let name = try #require(copy.names.first { FileKind.index.number($0) != nil })
-        for offset in [0, 100, 5000, 20_000] { copy.flip(name, at: offset) }
+        for offset in [0, 100, 5000, 20_000] { copy.flip(name, byte: offset, bit: 3) }
         let again = try Self.open(copy)
         #expect(try search(again, queries, effort: .recall(0.95)).result.plan.isExact)
         while try again.maintainIndexes() {}
@@ -187,6 +187,6 @@ import TestSupport
         _ = try database.maintainIndexes(threads: 1)
         _ = try other.maintainIndexes(threads: 2)
         let name = try #require(disk.names.first { FileKind.index.number($0) != nil })
-        #expect(disk.contents(of: name) == copy.contents(of: name))
+        #expect(disk[name] == copy[name])
     }
 }

@@ -49,16 +49,13 @@ struct IndexedSearch {
         guard let (plan, recall) = index.plan(k: asked, effort: effort, visibleCount: index.count) else { return false }
         visited += index.search(query.cells, k: asked, plan: plan, scratch: scratch)
         try rank(query, k: asked, segment, scratch)
-        var found = 0
+        guard areAllLive || liveResults(segment, scratch) >= min(k, liveCount) else { return false }
         let vectors = segment.vectors[space]
         for i in 0..<scratch.results.count {
             let result = scratch.results[i]
-            let document = vectors.documents[Int(result.row)]
-            guard areAllLive || documents.versions[Int(document)] == vectors.versions[Int(result.row)] else { continue }
-            body(result.row, document, result.score)
-            found += 1
+            guard areAllLive || isLive(result, vectors) else { continue }
+            body(result.row, vectors.documents[Int(result.row)], result.score)
         }
-        guard found >= min(k, liveCount) else { return false }
         note(plan, recall)
         return true
     }
@@ -100,6 +97,16 @@ struct IndexedSearch {
             let result = scratch.results[i]
             body(result.row, vectors.documents[Int(result.row)], result.score)
         }
+    }
+
+    private func isLive(_ result: RankedRow, _ vectors: SegmentVectors) -> Bool {
+        documents.versions[Int(vectors.documents[Int(result.row)])] == vectors.versions[Int(result.row)]
+    }
+
+    private func liveResults(_ segment: Segment, _ scratch: SearchScratch) -> Int {
+        var count = 0
+        for i in 0..<scratch.results.count where isLive(scratch.results[i], segment.vectors[space]) { count += 1 }
+        return count
     }
 
     private mutating func note(_ plan: IndexPlan, _ recall: Float) {
