@@ -5,7 +5,7 @@
 
 #define NT_WIDTH 32
 #define NT_BIAS 128
-// Eight sums and what they are made of fill sixteen registers where there is no VNNI; twelve do where nothing else is held.
+// Of sixteen registers, eight sums of pairs leave room for both factors widened; twelve of a projection, for one.
 #define NT_PAIR_ROWS 2
 #define NT_COLUMN_SUMS 12
 

@@ -15,6 +15,8 @@ import TestSupport
             for distances: [Float] in [[-1, 0, 1], [-.infinity, -2.5, -0.0, 0, 0x1p-130, 7, .infinity], (0..<5000).map { Float($0) }] {
                 withFences { fences in
                     let keys = fences.room(capacity + CandidatePool.spareKeys, of: UInt64.self)
+                    // What lies behind the pool's end may be anything, and less than what is in it.
+                    for place in 0..<keys.count { keys[place] = UInt64.random(in: 0...(.max), using: &random) }
                     let links = fences.room(0, of: UInt32.self)
                     var pool = unsafe nt_pool(keys: keys.address, capacity: capacity, count: 0, next: 0)
                     var list: [UInt64] = []
