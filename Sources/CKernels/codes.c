@@ -18,6 +18,8 @@
         .score_line_rows = nt_score_line_rows_##variant,                                                               \
         .offer = nt_offer_##variant,                                                                                   \
         .project = nt_project_##variant,                                                                               \
+        .weigh = nt_weigh_##variant,                                                                                   \
+        .stands_on = nt_stands_on_##variant,                                                                           \
         .centre = nt_centre_##variant,                                                                                 \
         .quantise = nt_quantise_##variant,                                                                             \
         .sum_codes = nt_sum_codes_##variant,                                                                           \

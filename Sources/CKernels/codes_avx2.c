@@ -13,4 +13,6 @@ NT_INLINE sums vec_dot(sums s, vec factor, vec values) {
 }
 
 #include "codes_rows.h"
+
+NT_PLAIN_KERNELS(NT_TARGET, avx2)
 #endif

@@ -1,4 +1,5 @@
 // The 256-bit vector that both AVX2 variants of the code kernels share: all but their multiplication.
+#include "codes_plain.h"
 #include "codes_pool.h"
 #include "codes_variants.h"
 #include <immintrin.h>

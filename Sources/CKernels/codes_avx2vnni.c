@@ -7,4 +7,6 @@
 #define vec_dot _mm256_dpbusd_avx_epi32
 
 #include "codes_rows.h"
+
+NT_PLAIN_KERNELS(NT_TARGET, avx2vnni)
 #endif

@@ -1,6 +1,7 @@
 // Code kernels on AVX-512 with VNNI: 64 products an instruction, four rows at once.
 #if defined(__x86_64__)
 #include "codes_pool.h"
+#include "codes_plain.h"
 #include "codes_variants.h"
 #include <immintrin.h>
 #include <string.h>
@@ -258,4 +259,6 @@ VNNI void nt_sum_codes_avx512vnni(const uint8_t *row, size_t dim, int32_t sums[2
     sums[0] = _mm512_reduce_add_epi32(sum);
     sums[1] = _mm512_reduce_add_epi32(squares) - 128 * sums[0];
 }
+
+NT_PLAIN_KERNELS(VNNI, avx512vnni)
 #endif

@@ -2,6 +2,7 @@
 #if defined(__aarch64__)
 #define NT_VARIANT neon
 #define NT_TARGET __attribute__((target("dotprod")))
+#include "codes_plain.h"
 #include "codes_variants.h"
 #include <arm_neon.h>
 
@@ -35,4 +36,6 @@ NT_INLINE unsigned near_lanes(const int32_t *dots, const int32_t *norms, int32_t
 }
 
 #include "codes_rows.h"
+
+NT_PLAIN_KERNELS(NT_TARGET, neon)
 #endif

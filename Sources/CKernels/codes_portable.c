@@ -1,5 +1,6 @@
 // Code kernels in plain C: what every processor runs, and what the others are compared with.
 #include "codes_pool.h"
+#include "codes_plain.h"
 #include "codes_variants.h"
 #include <math.h>
 #include <string.h>
@@ -110,3 +111,5 @@ void nt_sum_codes_portable(const uint8_t *row, size_t dim, int32_t sums[2]) {
         sums[1] += value * value;
     }
 }
+
+NT_PLAIN_KERNELS(, portable)

@@ -15,6 +15,8 @@
     void nt_score_line_rows_##variant(const nt_line_query *, const uint8_t *, size_t, float *);                        \
     void nt_offer_##variant(nt_pool *, const uint32_t *, const float *, size_t, const uint32_t *, size_t);             \
     void nt_project_##variant(const int8_t *, size_t, const int8_t *, const int32_t *, int32_t *);                     \
+    float nt_weigh_##variant(const int32_t *, const float *, int8_t *, int32_t *);                                     \
+    bool nt_stands_on_##variant(const float *, const int8_t *, float, size_t);                                         \
     float nt_centre_##variant(const float *, const float *, size_t, float *);                                          \
     int32_t nt_quantise_##variant(const float *, float, size_t, int8_t *);                                             \
     void nt_sum_codes_##variant(const uint8_t *, size_t, int32_t[2]);

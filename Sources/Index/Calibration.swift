@@ -223,7 +223,7 @@ extension IndexPlan {
 extension SearchScratch {
     /// Where `findInOrder` has put a position.
     fileprivate func placeOfCandidate(_ position: UInt32) -> Int? {
-        for place in 0..<candidateCount where candidateRows.cells[place] == position { return place }
+        for place in 0..<candidates.count where candidates[place] == position { return place }
         return nil
     }
 }

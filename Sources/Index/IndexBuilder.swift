@@ -117,10 +117,12 @@ package struct IndexBuilder: Sendable {
                 medoidCodes.cells.copy(codes.lines.cells.readOnly.part(Int(medoid) * 64..<Int(medoid) * 64 + 64), at: list * 64)
             }
         }
+        // So that a float tells every sum of squares and product there can be.
+        let isExact = transform.hasNorms && dimension < 1024 && grid.standsOnWholeNumbers && codes.isExact
         let parameters = IndexParameters(
             metric: UInt32(vectors.metric.rawValue), sourceDimension: UInt32(vectors.dimension), count: UInt32(count), stride: UInt32(stride),
             degree: settings.hasGraph ? UInt32(GraphSettings.degreeDefault) : 0, listCount: UInt32(lists.medoids.count),
-            boundSquared: transform.boundSquared, step: grid.step, squaredError: grid.squaredError)
+            boundSquared: transform.boundSquared, step: grid.step, squaredError: grid.squaredError, flags: isExact ? 1 : 0)
         return BuiltIndex(
             parameters: parameters, rows: lists.rows, codes: codes.bytes, lines: codes.lines, links: links,
             listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), medoidCodes: medoidCodes,
@@ -206,6 +208,11 @@ package struct IndexBuilder: Sendable {
         let sums: CellBuffer<Int32>
         let lines: CellBuffer<UInt8>
         private let isException: CellBuffer<UInt8>
+        private let isOff = Atomic(false)
+
+        /// A row does not stand on the grid.
+        func setOff() { isOff.store(true, ordering: .relaxed) }
+        var isExact: Bool { !isOff.load(ordering: .relaxed) }
 
         init(count: Int, stride: Int, hasLines: Bool) {
             bytes = CellBuffer(count: count * stride)
@@ -255,6 +262,7 @@ package struct IndexBuilder: Sendable {
             let sums = kernels.sums(bytes.readOnly, dimension: dimension)
             codes.sums.cells[position] = sums.sum
             codes.norms.cells[position] = sums.squares
+            if !kernels.standsOn(centred.cells.readOnly, values.cells.readOnly, step: grid.step) { codes.setOff() }
             if greatest > 128.5 * grid.step, grid.isFarOff(centred.cells.readOnly) { codes.setException(position) }
         }
         guard let line else { return }

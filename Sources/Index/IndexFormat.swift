@@ -113,12 +113,12 @@ extension IndexParameters {
     init(_ words: Cells<UInt32>) {
         self.init(
             metric: words[0], sourceDimension: words[1], count: words[2], stride: words[3], degree: words[4], listCount: words[5],
-            boundSquared: Float(bitPattern: words[6]), step: Float(bitPattern: words[7]), squaredError: Float(bitPattern: words[8]), reserved: words[9])
+            boundSquared: Float(bitPattern: words[6]), step: Float(bitPattern: words[7]), squaredError: Float(bitPattern: words[8]), flags: words[9])
     }
 
     var words: [UInt32] {
         [
-            metric, sourceDimension, count, stride, degree, listCount, boundSquared.bitPattern, step.bitPattern, squaredError.bitPattern, reserved,
+            metric, sourceDimension, count, stride, degree, listCount, boundSquared.bitPattern, step.bitPattern, squaredError.bitPattern, flags,
         ]
     }
 }

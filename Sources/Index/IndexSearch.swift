@@ -40,18 +40,19 @@ extension VectorIndex {
 
     /// All visible rows as candidates, whatever their codes say; returns how many.
     package func takeAll(_ visible: VisiblePositions, scratch: SearchScratch) -> Int {
-        scratch.reserve(
+        let space = scratch.reserve(
             rows: count, dimension: transform.dimension, stride: codes.stride, candidates: visible.count, lists: listCount, degree: degree)
         var found = 0
         for word in 0..<(count + 63) / 64 {
             var bits = visible.words[word]
             while bits != 0 {
-                scratch.candidateRows.cells[found] = columns.rows[word << 6 + bits.trailingZeroBitCount]
+                space.candidateRows[found] = columns.rows[word << 6 + bits.trailingZeroBitCount]
                 found += 1
                 bits &= bits - 1
             }
         }
-        scratch.candidateCount = found
+        scratch.isRanked = false
+        scratch.candidates = space.candidateRows.readOnly.part(0..<found)
         return found
     }
 
@@ -63,8 +64,9 @@ extension VectorIndex {
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32?, scratch: SearchScratch
     ) -> Int {
         let refined = min(max(plan.refined, k), count)
-        let (pool, code, visited) = find(query, plan, refined: refined, visible, excluded, scratch)
-        settle(pool, count: refined, k: k, code, visible, excluded, scratch)
+        let space = space(for: plan, refined: refined, scratch)
+        let (pool, code, visited) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
+        settle(pool, count: refined, k: k, code, visible, excluded, space, scratch)
         return visited
     }
 
@@ -72,58 +74,63 @@ extension VectorIndex {
     func findInOrder(
         _ query: Cells<Float>, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32, scratch: SearchScratch
     ) -> Int {
-        let (pool, _, visited) = find(query, plan, refined: plan.refined + 1, visible, excluded, scratch)
+        let space = space(for: plan, refined: plan.refined + 1, scratch)
+        let (pool, _, visited) = find(query, plan, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
         var count = 0
         for place in 0..<pool.count where CandidateKey.number(pool[place]) != excluded && count < plan.refined {
-            scratch.candidateRows.cells[count] = CandidateKey.number(pool[place])
+            space.candidateRows[count] = CandidateKey.number(pool[place])
             count += 1
         }
-        scratch.candidateCount = count
+        scratch.candidates = space.candidateRows.readOnly.part(0..<count)
         return visited
     }
 
-    private func find(
-        _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ scratch: SearchScratch
-    ) -> (CandidatePool, PreparedCode, Int) {
+    private func space(for plan: IndexPlan, refined: Int, _ scratch: SearchScratch) -> SearchSpace {
         scratch.reserve(
             rows: count, dimension: transform.dimension, stride: codes.stride,
             candidates: max(plan.width, refined, Self.entryCount) + columns.exceptions.count, lists: listCount, degree: degree)
-        let prepared = scratch.prepared.cells.part(0..<transform.dimension)
+    }
+
+    private func find(
+        _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
+        _ lineQuery: LineQuery
+    ) -> (CandidatePool, PreparedCode, Int) {
+        let prepared = space.prepared.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
-        let code = prepareCodes(prepared.readOnly, scratch)
+        let code = prepareCodes(prepared.readOnly, space)
         if hasLines {
-            prepareLine(prepared.readOnly, scratch)
-            let scorer = LineScorer(kernels: kernels, query: scratch.lineQuery, lines: columns.lines)
-            let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, scratch)
+            prepareLine(prepared.readOnly, space, lineQuery)
+            let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
+            let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
             return (pool, code, visited)
         }
-        let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: scratch.dots.cells)
-        let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, scratch)
+        let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
+        let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
         return (pool, code, visited)
     }
 
     @inline(__always)
     private func find<S: WalkScorer>(
-        _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ scratch: SearchScratch
+        _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
     ) -> (CandidatePool, Int) {
         let table = scorer.table(columns.medoidCodes)
         switch plan {
         case .walk(let width, _):
-            var pool = CandidatePool(keys: scratch.keys.cells, capacity: max(width, refined))
+            var pool = CandidatePool(keys: space.keys, capacity: max(width, refined))
             guard let visible else {
-                let visited = walk(from: table, by: scorer, &pool, excluded, scratch)
+                let visited = walk(from: table, by: scorer, &pool, excluded, space)
                 return (pool, visited)
             }
-            var seen = CandidatePool(keys: scratch.visibleKeys.cells, capacity: refined)
-            let visited = walk(from: table, by: scorer, &pool, visible, &seen, excluded, scratch)
+            var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
+            let visited = walk(from: table, by: scorer, &pool, visible, &seen, excluded, space)
             return (seen, visited)
         case .lists(let lists, let rows, _):
-            var pool = CandidatePool(keys: scratch.keys.cells, capacity: refined)
-            let visited = scanLists(from: table, by: scorer, lists: lists, rows: rows, visible, &pool, scratch)
+            var pool = CandidatePool(keys: space.keys, capacity: refined)
+            let visited = scanLists(from: table, by: scorer, lists: lists, rows: rows, visible, &pool, space)
             return (pool, visited)
         case .scan:
-            var pool = CandidatePool(keys: scratch.keys.cells, capacity: refined)
-            let visited = scan(0..<count, by: scorer, visible, &pool, scratch)
+            var pool = CandidatePool(keys: space.keys, capacity: refined)
+            let visited = scan(0..<count, by: scorer, visible, &pool, space)
             return (pool, visited)
         }
     }
@@ -132,9 +139,9 @@ extension VectorIndex {
 
     /// The query on the codes' grid: about the centre where distances decide, and then in the rows' step where it fits, so that
     /// whole numbers stay exact; from zero where products do, since a centre adds the same to each row's product then.
-    private func prepareCodes(_ query: Cells<Float>, _ scratch: SearchScratch) -> PreparedCode {
-        let centred = scratch.centred.cells.part(0..<query.count)
-        let values = scratch.values.cells.part(0..<codes.stride)
+    private func prepareCodes(_ query: Cells<Float>, _ space: SearchSpace) -> PreparedCode {
+        let centred = space.centred.part(0..<query.count)
+        let values = space.values.part(0..<codes.stride)
         let greatest = kernels.centre(query, around: transform.hasNorms ? columns.centre : zeros, into: centred)
         let rowStep = columns.parameters.step
         let step = transform.hasNorms && greatest <= 127 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
@@ -142,37 +149,28 @@ extension VectorIndex {
         for j in query.count..<codes.stride { values[j] = 0 }
         return PreparedCode(
             values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms,
-            squaredLength: Float(Kernels.best.sumOfSquares(centred.span)))
+            squaredLength: Kernels.best.dot(centred.span, centred.span),
+            isExact: columns.parameters.isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
     }
 
-    private func prepareLine(_ query: Cells<Float>, _ scratch: SearchScratch) {
-        let centred = scratch.centred.cells.part(0..<query.count)
-        let values = scratch.lineValues.cells.part(0..<(query.count + 3) / 4 * 4)
+    private func prepareLine(_ query: Cells<Float>, _ space: SearchSpace, _ lineQuery: LineQuery) {
+        let centred = space.centred.part(0..<query.count)
+        let values = space.lineValues.part(0..<(query.count + 3) / 4 * 4)
         let step = max(kernels.centre(query, around: columns.lineMean, into: centred) / 127, .leastNormalMagnitude)
         _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
         for j in query.count..<values.count { values[j] = 0 }
-        let projections = scratch.projections.cells
-        kernels.project(values.readOnly, blocks: columns.lineBlocks, columnSums: columns.lineSums, into: projections)
-        let (floats, columnValues, scales) = (scratch.columnFloats.cells, scratch.columnValues.cells, columns.lineScales)
-        var greatest = Float.leastNormalMagnitude
-        for column in 0..<LineColumn.count {
-            floats[column] = Float(projections[column]) * scales[column]
-            greatest = max(greatest, floats[column].magnitude)
-        }
-        _ = kernels.quantize(floats.readOnly, scale: 127 / greatest, into: columnValues)
-        // A level's middle: half the levels less one, below the level's number.
-        var bias: Int32 = 0
-        for column in 0..<LineColumn.count { bias += Int32(columnValues[column]) * LineColumn.middles[column] }
-        scratch.lineQuery.setValues(columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
+        kernels.project(values.readOnly, blocks: columns.lineBlocks, columnSums: columns.lineSums, into: space.projections)
+        let (greatest, bias) = kernels.weigh(space.projections.readOnly, scales: columns.lineScales, into: space.columnValues)
+        lineQuery.setValues(space.columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
     }
 
     // MARK: The walk
 
     /// Follows links from the medoids nearest to the query until no candidate is left whose links were not followed.
     @inline(__always)
-    private func walk<S: WalkScorer>(from table: S, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ scratch: SearchScratch) -> Int {
-        let (visited, touched, estimates) = (scratch.visited.cells, scratch.touched.cells, scratch.estimates.cells)
-        var seen = enter(table, &pool, excluded, scratch)
+    private func walk<S: WalkScorer>(from table: S, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+        let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
+        var seen = enter(table, &pool, excluded, space)
         let (links, degree) = (columns.links, degree)
         while let node = pool.takeNext() {
             let fresh = touched.part(seen..<seen &+ degree &+ 1)
@@ -192,10 +190,10 @@ extension VectorIndex {
     @inline(__always)
     private func walk<S: WalkScorer>(
         from table: S, by scorer: S, _ pool: inout CandidatePool, _ visible: VisiblePositions, _ found: inout CandidatePool, _ excluded: UInt32?,
-        _ scratch: SearchScratch
+        _ space: SearchSpace
     ) -> Int {
-        let (visited, touched, estimates) = (scratch.visited.cells, scratch.touched.cells, scratch.estimates.cells)
-        let (ids, distances) = (scratch.ids.cells, scratch.scores.cells)
+        let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
+        let (ids, distances) = (space.ids, space.scores)
         func keep(_ fresh: Cells<UInt32>) {
             var count = 0
             for i in 0..<fresh.count {
@@ -205,7 +203,7 @@ extension VectorIndex {
             }
             found.offer(ids.readOnly.part(0..<count), distances.readOnly, by: kernels)
         }
-        var seen = enter(table, &pool, excluded, scratch)
+        var seen = enter(table, &pool, excluded, space)
         // An excluded position comes first, and is no candidate.
         let first = excluded == nil ? 0 : 1
         keep(touched.readOnly.part(first..<seen))
@@ -226,10 +224,10 @@ extension VectorIndex {
 
     /// Puts the nearest medoids into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
     @inline(__always)
-    private func enter<S: WalkScorer>(_ table: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ scratch: SearchScratch) -> Int {
-        let (visited, touched, estimates) = (scratch.visited.cells, scratch.touched.cells, scratch.estimates.cells)
+    private func enter<S: WalkScorer>(_ table: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+        let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
         table.score(0..<listCount, into: estimates)
-        var best = CandidatePool(keys: scratch.otherKeys.cells, capacity: Self.entryCount)
+        var best = CandidatePool(keys: space.otherKeys, capacity: Self.entryCount)
         best.offer(listNumbers, estimates.readOnly, by: kernels)
         var seen = 0
         if let excluded {
@@ -260,22 +258,22 @@ extension VectorIndex {
     /// Goes through the nearest lists until enough lists and enough rows were seen.
     @inline(__always)
     private func scanLists<S: WalkScorer>(
-        from table: S, by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ scratch: SearchScratch
+        from table: S, by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
     ) -> Int {
-        let estimates = scratch.estimates.cells
+        let estimates = space.estimates
         table.score(0..<listCount, into: estimates)
         // Mostly few lists are gone through; where they held too little, all are put in order.
-        var ordered = CandidatePool(keys: scratch.listKeys.cells, capacity: min(listCount, max(2 * lists, 32)))
+        var ordered = CandidatePool(keys: space.listKeys, capacity: min(listCount, max(2 * lists, 32)))
         ordered.offer(listNumbers, estimates.readOnly, by: kernels)
         var (done, compared) = (0, 0)
         while done < listCount, done < lists || compared < rows {
             if done == ordered.count {
-                ordered = CandidatePool(keys: scratch.listKeys.cells, capacity: listCount)
+                ordered = CandidatePool(keys: space.listKeys, capacity: listCount)
                 table.score(0..<listCount, into: estimates)
                 ordered.offer(listNumbers, estimates.readOnly, by: kernels)
             }
             let list = Int(CandidateKey.number(ordered[done]))
-            compared += scan(Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]), by: scorer, visible, &pool, scratch)
+            compared += scan(Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]), by: scorer, visible, &pool, space)
             done += 1
         }
         return compared + listCount
@@ -284,9 +282,9 @@ extension VectorIndex {
     /// Compares the visible positions of a range.
     @inline(__always)
     private func scan<S: WalkScorer>(
-        _ range: Range<Int>, by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ scratch: SearchScratch
+        _ range: Range<Int>, by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
     ) -> Int {
-        let (ids, estimates) = (scratch.ids.cells, scratch.scores.cells)
+        let (ids, estimates) = (space.ids, space.scores)
         var compared = 0
         guard let visible else {
             for first in stride(from: range.lowerBound, to: range.upperBound, by: SearchScratch.blockRows) {
@@ -326,9 +324,10 @@ extension VectorIndex {
 
     /// Ranks the best of the pool by their codes; what may be among the k stays.
     private func settle(
-        _ pool: CandidatePool, count wanted: Int, k: Int, _ code: PreparedCode, _ visible: VisiblePositions?, _ excluded: UInt32?, _ scratch: SearchScratch
+        _ pool: CandidatePool, count wanted: Int, k: Int, _ code: PreparedCode, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
+        _ scratch: SearchScratch
     ) {
-        let ids = scratch.ids.cells
+        let ids = space.ids
         var count = min(wanted, pool.count)
         for place in 0..<count { ids[place] = CandidateKey.number(pool[place]) }
         for i in 0..<columns.exceptions.count {
@@ -340,40 +339,60 @@ extension VectorIndex {
         }
         let candidates = ids.readOnly.part(0..<count)
         prefetchRows(codes.bytes, stride: codes.stride, bytes: codes.stride, ids: candidates)
-        let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: scratch.dots.cells)
-        let estimates = scratch.estimates.cells
-        scorer.score(candidates, into: estimates)
-        var ranked = CandidatePool(keys: scratch.otherKeys.cells, capacity: max(count, 1))
-        ranked.offer(candidates, estimates.readOnly, by: kernels)
-        var contested = 0
-        if ranked.count > 0 {
-            let last = CandidateKey.distance(ranked[min(k, ranked.count) - 1])
-            let limit = last + 2 * code.deviation(squaredError: columns.parameters.squaredError, at: last)
-            while contested < ranked.count, CandidateKey.distance(ranked[contested]) <= limit { contested += 1 }
-        }
-        let found = scratch.candidateRows.cells
+        let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
+        scorer.score(candidates, into: space.estimates)
+        var ranked = CandidatePool(keys: space.otherKeys, capacity: max(count, 1))
+        ranked.offer(candidates, space.estimates.readOnly, by: kernels)
+        let last = ranked.count == 0 ? 0 : CandidateKey.distance(ranked[min(k, ranked.count) - 1])
+        scratch.isRanked = code.isExact && ranked.count > 0 && code.isExact(upTo: last)
+        guard !scratch.isRanked else { return take(ranked, k: k, code, space, scratch) }
+        let limit = last + 2 * code.deviation(squaredError: columns.parameters.squaredError, at: last)
+        let found = space.candidateRows
         var rows = 0
         for place in 0..<ranked.count {
             let position = CandidateKey.number(ranked[place])
             // Codes do not tell where exceptions are.
-            guard place < contested || isException(position) else { continue }
+            guard CandidateKey.distance(ranked[place]) <= limit || isException(position) else { continue }
             found[rows] = columns.rows[Int(position)]
             rows += 1
         }
-        scratch.candidateCount = rows
+        scratch.candidates = found.readOnly.part(0..<rows)
+    }
+
+    /// The best k as they stand: of whole numbers codes tell distances exactly, in the floats' own bits.
+    private func take(_ ranked: CandidatePool, k: Int, _ code: PreparedCode, _ space: SearchSpace, _ scratch: SearchScratch) {
+        var count = 0
+        let found = space.found
+        let last = CandidateKey.distance(ranked[min(k, ranked.count) - 1])
+        for place in 0..<ranked.count {
+            let distance = CandidateKey.distance(ranked[place])
+            // Equal ones behind the k-th may have lower rows.
+            guard place < k || distance == last else { break }
+            let row = RankedRow(row: columns.rows[Int(CandidateKey.number(ranked[place]))], score: -(distance + code.squaredLength))
+            var at = count
+            while at > 0, row.isBetter(than: found[at - 1]) {
+                found[at] = found[at - 1]
+                at -= 1
+            }
+            found[at] = row
+            count += 1
+        }
+        scratch.candidates = .none
+        scratch.results = found.readOnly.part(0..<min(count, k))
     }
 
     private func isException(_ position: UInt32) -> Bool { columns.exceptions.count > 0 && columns.exceptions.contains(position) }
 }
 
 extension VectorRows {
-    /// The best k of the candidates by their vectors, into `scratch.results`.
+    /// The best k of the candidates by their vectors, into `scratch.results`, unless they are there already.
     package func rank(_ query: Cells<Float>, k: Int, scratch: SearchScratch) {
-        let rows = scratch.candidates
+        guard !scratch.isRanked else { return }
+        let rows = scratch.candidates, space = scratch.current
         for i in 0..<rows.count { row(Int(rows[i])).prefetch(from: 0, count: dimension) }
-        let scores = scratch.scores.cells
+        let scores = space.scores
         score(query, rows, into: scores)
-        let found = scratch.found.cells
+        let found = space.found
         var count = 0
         for i in 0..<rows.count {
             let row = RankedRow(row: rows[i], score: scores[i])
@@ -389,7 +408,7 @@ extension VectorRows {
             found[place] = row
             count += 1
         }
-        scratch.foundCount = count
+        scratch.results = found.readOnly.part(0..<count)
     }
 
     /// The scores that rank rows: see `Metric`, but for Euclidean distance its negative square.
@@ -432,6 +451,14 @@ struct PreparedCode {
     var hasNorms: Bool
     /// Of the query less what it was centred by.
     var squaredLength: Float
+    /// Whether rows and query stand on the grid and the grid on whole numbers.
+    var isExact: Bool
+
+    /// Floats hold whole numbers up to here, and so do their sums of squares in any order.
+    private static let wholeMax: Float = 0x1p24
+
+    /// Whether a float would tell the same of all distances up to this one.
+    func isExact(upTo distance: Float) -> Bool { squaredLength < Self.wholeMax && distance + squaredLength < Self.wholeMax }
 
     /// Standard deviation of a code distance's error, in its own units.
     ///

@@ -44,7 +44,10 @@ package struct IndexParameters: BitwiseCopyable, Equatable, Sendable {
     package var boundSquared: Float
     package var step: Float
     package var squaredError: Float
-    package var reserved: UInt32 = 0
+    /// Bit 0: every row stands on the grid exactly, and the grid on whole numbers.
+    package var flags: UInt32 = 0
+
+    var isExact: Bool { flags & 1 != 0 }
 }
 
 /// An index ready for searches from any thread. Its owner, kept here, keeps the columns' memory.

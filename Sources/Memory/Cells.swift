@@ -17,6 +17,8 @@ package struct Cells<T: BitwiseCopyable>: @unchecked Sendable {
         self.count = count
     }
 
+    package static var none: Cells { unsafe Cells(start: nil, count: 0) }
+
     @inlinable @inline(__always) package subscript(_ index: Int) -> T {
         assert(index >= 0 && index < count, "an element must lie within its view")
         // Sound: the caller's promise, checked in debug builds.
@@ -69,6 +71,8 @@ package struct MutableCells<T: BitwiseCopyable>: @unchecked Sendable {
         unsafe self.start = start
         self.count = count
     }
+
+    package static var none: MutableCells { unsafe MutableCells(start: nil, count: 0) }
 
     @inlinable @inline(__always) package subscript(_ index: Int) -> T {
         get {

@@ -75,6 +75,14 @@ typedef struct {
     void (*project)(const int8_t *query, size_t groups, const int8_t *blocks, const int32_t *column_sums,
                     int32_t *projections);
 
+    /// Makes a query for lines of its projections: values[c] = round(projections[c] * scales[c] * 127 / greatest), where
+    /// `greatest`, which is returned, is the greatest magnitude of the products (or the least normal number). `bias` is the
+    /// sum of the values, each times twice the middle of its column's levels: 15 where they have 4 bits, 3 where 2.
+    float (*weigh)(const int32_t *projections, const float *scales, int8_t *values, int32_t *bias);
+
+    /// Whether every x[j] is step * values[j], exactly.
+    bool (*stands_on)(const float *x, const int8_t *values, float step, size_t dim);
+
     /// out[j] = x[j] - centre[j]; returns the greatest magnitude.
     float (*centre)(const float *x, const float *centre, size_t dim, float *out);
     /// out[j] = round(x[j] * scale), ties to even, held to -128...127; returns the sum. NaN does not occur.

@@ -2,20 +2,20 @@
 import Memory
 
 /// A condition on documents. It is evaluated into a bitmap before any vector is compared.
-package indirect enum Filter: Hashable, Sendable {
+package indirect enum Filter: Sendable {
     case all([Filter])
     case any([Filter])
     case not(Filter)
     case field(String, Condition)
 
-    package enum Condition: Hashable, Sendable {
+    package enum Condition: Sendable {
         /// The value is one of these; on a list field, the list contains one of these.
         case isIn([InputValue])
         case range(lower: Bound?, upper: Bound?)
         case exists
     }
 
-    package struct Bound: Hashable, Sendable {
+    package struct Bound: Sendable {
         package var value: InputValue
         package var isInclusive: Bool
 

@@ -3,10 +3,88 @@ import Index
 import Memory
 import Synchronization
 
-/// A filter and a subtree, as a question that may come again.
+/// A filter and a subtree, as a question that may come again: told byte by byte, since texts that only look alike, which Swift takes
+/// for equal, are different here.
 struct VisibilityKey: Hashable, Sendable {
-    var filter: Filter?
-    var under: [String]?
+    private var bytes: [UInt8] = []
+
+    init(filter: Filter?, under: [String]?) {
+        if let filter {
+            bytes.append(1)
+            append(filter)
+        }
+        if let under {
+            bytes.append(2)
+            append(under.count)
+            for id in under { append(id) }
+        }
+    }
+
+    private mutating func append(_ filter: Filter) {
+        switch filter {
+        case .all(let parts): append(tag: 1, parts)
+        case .any(let parts): append(tag: 2, parts)
+        case .not(let part): append(tag: 3, [part])
+        case .field(let name, let condition):
+            bytes.append(4)
+            append(name)
+            append(condition)
+        }
+    }
+
+    private mutating func append(tag: UInt8, _ parts: [Filter]) {
+        bytes.append(tag)
+        append(parts.count)
+        for part in parts { append(part) }
+    }
+
+    private mutating func append(_ condition: Filter.Condition) {
+        switch condition {
+        case .isIn(let values):
+            bytes.append(1)
+            append(values.count)
+            for value in values { append(value) }
+        case .range(let lower, let upper):
+            bytes.append(2)
+            append(lower)
+            append(upper)
+        case .exists: bytes.append(3)
+        }
+    }
+
+    private mutating func append(_ bound: Filter.Bound?) {
+        guard let bound else { return bytes.append(0) }
+        bytes.append(bound.isInclusive ? 1 : 2)
+        append(bound.value)
+    }
+
+    private mutating func append(_ value: InputValue) {
+        switch value {
+        case .string(let text):
+            bytes.append(1)
+            append(text)
+        case .integer(let number):
+            bytes.append(2)
+            append(Int(number))
+        case .number(let number):
+            bytes.append(3)
+            append(Int(bitPattern: UInt(number.bitPattern)))
+        case .bool(let flag): bytes.append(flag ? 4 : 5)
+        case .strings(let texts):
+            bytes.append(6)
+            append(texts.count)
+            for text in texts { append(text) }
+        }
+    }
+
+    private mutating func append(_ text: String) {
+        append(text.utf8.count)
+        bytes += text.utf8
+    }
+
+    private mutating func append(_ number: Int) {
+        for byte in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * byte))) }
+    }
 }
 
 /// The documents that a filter leaves, and the rows of indexes that are theirs.

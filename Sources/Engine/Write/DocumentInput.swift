@@ -39,7 +39,7 @@ package struct VectorInput: Sendable {
 }
 
 /// A value as JSON has it, before a field's type is known.
-package enum InputValue: Hashable, Sendable {
+package enum InputValue: Equatable, Sendable {
     case string(String)
     case integer(Int64)
     case number(Double)

@@ -93,6 +93,21 @@ package struct CodeKernels: @unchecked Sendable {
         return unsafe table.pointee.centre(x.address, centre.address, x.count, out.address)
     }
 
+    /// A query's values for lines; returns the greatest magnitude of the weighed projections, and twice the sum of the values times
+    /// the middles of their columns' levels.
+    func weigh(_ projections: Cells<Int32>, scales: Cells<Float>, into values: MutableCells<Int8>) -> (greatest: Float, bias: Int32) {
+        assert(projections.count == LineColumn.count && scales.count == LineColumn.count && values.count == LineColumn.count, "a value a column")
+        var bias: Int32 = 0
+        let greatest = unsafe table.pointee.weigh(projections.address, scales.address, values.address, &bias)
+        return (greatest, bias)
+    }
+
+    /// Whether every x is its value times the step, exactly.
+    func standsOn(_ x: Cells<Float>, _ values: Cells<Int8>, step: Float) -> Bool {
+        assert(values.count >= x.count, "every number has its value")
+        return unsafe table.pointee.stands_on(x.address, values.address, step, x.count)
+    }
+
     /// `out` = x · scale, rounded and held to -128...127; returns the sum.
     func quantize(_ x: Cells<Float>, scale: Float, into out: MutableCells<Int8>) -> Int32 {
         assert(out.count >= x.count, "every value has its place")
@@ -193,9 +208,6 @@ enum LineColumn {
     }
 
     static func isWide(_ column: Int) -> Bool { place(column).byte < wideBytes }
-
-    /// By column: twice the middle of its levels' numbers.
-    static let middles: [Int32] = (0..<count).map { isWide($0) ? 15 : 3 }
 }
 
 extension Cells {

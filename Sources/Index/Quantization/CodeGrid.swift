@@ -66,6 +66,9 @@ struct CodeGrid: Sendable {
         squaredError = Float(error / Double(sample.count)) * step * step
     }
 
+    /// Whether its points are whole numbers next to each other.
+    var standsOnWholeNumbers: Bool { step == 1 && centre.allSatisfy { $0 == $0.rounded() } }
+
     /// Bytes of a row: values, the sum of their squares where distances need it, and the rest of the last cache line.
     static func stride(dimension: Int, hasNorms: Bool) -> Int { (dimension + (hasNorms ? 4 : 0) + 63) / 64 * 64 }
 }
