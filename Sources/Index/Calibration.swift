@@ -50,8 +50,7 @@ package struct CalibratedPoint: Equatable, Sendable {
 package struct IndexCalibration: Sendable {
     private let index: VectorIndex
     private let vectors: VectorRows
-    private let threads: Int
-    private let isCancelled: @Sendable () -> Bool
+    private let workers: Workers
     /// Positions that serve as queries, and for each the positions nearest to it, nearest first.
     private let queries: [UInt32]
 
@@ -65,9 +64,8 @@ package struct IndexCalibration: Sendable {
     package init(_ index: VectorIndex, vectors: VectorRows, seed: UInt64, threads: Int, isCancelled: @escaping @Sendable () -> Bool = { false }) {
         self.index = index
         self.vectors = vectors
-        self.threads = threads
-        self.isCancelled = isCancelled
-        var random = SeededRandom(seed: seed &+ 77)
+        workers = Workers(threads: threads, isCancelled: isCancelled)
+        var random = SplitMix64(seed: seed &+ 77)
         queries = random.sample(min(Self.queryCount, max(1, index.count / 16)), below: index.count).map { UInt32($0) }
     }
 
@@ -77,7 +75,7 @@ package struct IndexCalibration: Sendable {
         var points: [CalibratedPoint] = []
         for (k, shares) in [(10, Self.shares), (100, [1])] where index.count > 4 * k {
             for share in shares where Float(index.count) * share >= Float(4 * k) {
-                guard !isCancelled() else { return [] }
+                guard !workers.isCancelled() else { return [] }
                 let mask = share < 1 ? ShareMask(index.count, share) : nil
                 let wanted = truth.map { nearest in Array(nearest.lazy.filter { mask?.visible.contains($0) ?? true }.prefix(k)) }
                 let widths = Self.widths.filter { $0 >= k && $0 <= index.count }
@@ -106,7 +104,7 @@ package struct IndexCalibration: Sendable {
     private func trials(_ wanted: [[UInt32]], _ mask: ShareMask?, _ plans: [IndexPlan]) -> [Trial] {
         let total = max(1, wanted.reduce(0) { $0 + $1.count })
         var trials: [Trial] = []
-        for plan in plans where !isCancelled() {
+        for plan in plans where !workers.isCancelled() {
             let trial = trial(plan, wanted, mask, total)
             trials.append(trial)
             if Float(trial.foundWithin[plan.refined]) >= Self.enough * Float(total) { break }
@@ -119,8 +117,7 @@ package struct IndexCalibration: Sendable {
     private func trial(_ plan: IndexPlan, _ wanted: [[UInt32]], _ mask: ShareMask?, _ total: Int) -> Trial {
         let results = TrialResults(queries.count)
         let calibration = self
-        forEachBlockInParallel(queries.count, size: 16, threads: threads) { block in
-            let scratch = SearchScratch()
+        workers.forEachBlock(queries.count, size: 16, room: { SearchScratch() }) { block, scratch in
             for number in block {
                 let position = calibration.queries[number]
                 let query = calibration.vectors.row(Int(calibration.index.columns.rows[Int(position)]))
@@ -167,10 +164,10 @@ package struct IndexCalibration: Sendable {
         rowToPosition.cells.fill(.max)
         for position in 0..<index.count { rowToPosition.cells[Int(index.columns.rows[position])] = UInt32(position) }
         let blocks = (vectors.count + Self.blockRows - 1) / Self.blockRows
-        let parts = min(threads, blocks)
+        let parts = min(workers.threads, blocks)
         let found = CandidateLists(parts)
         let calibration = self
-        forEachInParallel(parts, threads: threads) { part in
+        workers.forEach(parts) { part in
             found.set(part, calibration.nearest(in: blocks * part / parts..<blocks * (part + 1) / parts, rowToPosition.cells.readOnly))
         }
         return queries.indices.map { number in
@@ -188,7 +185,7 @@ package struct IndexCalibration: Sendable {
             k: min(Self.nearestKept + 1, index.count))
         var selection: [UInt32] = []
         for block in blocks {
-            guard !isCancelled() else { break }
+            guard !workers.isCancelled() else { break }
             let range = block * Self.blockRows..<min(vectors.count, (block + 1) * Self.blockRows)
             selection.removeAll(keepingCapacity: true)
             for row in range where rowToPosition[row] != .max { selection.append(UInt32(row - range.lowerBound)) }
@@ -238,7 +235,7 @@ private final class ShareMask: Sendable {
         let limit = UInt64(Double(share) * 0x1p32)
         var population = 0
         for position in 0..<count {
-            var random = SeededRandom(seed: UInt64(position))
+            var random = SplitMix64(seed: UInt64(position))
             guard random.next() >> 32 < limit else { continue }
             words.cells[position >> 6] |= 1 << UInt64(position & 63)
             population += 1

@@ -10,6 +10,8 @@ package struct IndexSettings: Sendable {
     package var threads = 1
     /// Equal seeds build equal indexes.
     package var seed: UInt64 = 1
+    /// Asked often: once it says yes, the build is given up.
+    package var isCancelled: @Sendable () -> Bool = { false }
 
     package init() {}
 }
@@ -98,15 +100,18 @@ package struct IndexBuilder: Sendable {
     private var count: Int { selected.count }
     private var dimension: Int { transform.dimension }
     private static let blockRows = 512
+    private var workers: Workers { Workers(threads: settings.threads, isCancelled: settings.isCancelled) }
 
-    package func build() -> BuiltIndex {
+    /// nil where it was cancelled.
+    package func build() -> BuiltIndex? {
         let sample = sample()
         let cells = sample.cells.readOnly
         let grid = CodeGrid(sample: cells.part(0..<min(cells.count, Self.gridRows * dimension)), dimension: dimension)
-        let line = hasLines ? LineCode(sample: cells, dimension: dimension, threads: settings.threads) : nil
-        let lists = assignLists(cells)
+        let line = hasLines ? LineCode(sample: cells, dimension: dimension) : nil
+        guard let lists = assignLists(cells) else { return nil }
         let codes = encode(lists, grid, line)
-        let links = settings.hasGraph ? link(codes) : CellBuffer<UInt32>(count: 0)
+        if settings.isCancelled() { return nil }
+        guard let links = settings.hasGraph ? link(codes, lists.medoids) : CellBuffer<UInt32>(count: 0) else { return nil }
         codes.writeTails(hasNorms: transform.hasNorms)
         let stride = codes.rows.stride
         let medoidCodes = CellBuffer<UInt8>(count: lists.medoids.count * (line == nil ? stride : 64))
@@ -140,12 +145,16 @@ package struct IndexBuilder: Sendable {
     private static let gridRows = 4096
 
     private func sample() -> CellBuffer<Float> {
-        var random = SeededRandom(seed: settings.seed)
+        var random = SplitMix64(seed: settings.seed)
         var chosen = random.sample(Self.sampleRows, below: count)
         chosen.shuffle(using: &random)
         let sample = CellBuffer<Float>(count: chosen.count * dimension)
         for (i, index) in chosen.enumerated() { prepare(index, into: sample.cells.part(i * dimension..<(i + 1) * dimension)) }
         return sample
+    }
+
+    private func prepare(_ block: Range<Int>, into rows: MutableCells<Float>) {
+        for (i, index) in block.enumerated() { prepare(index, into: rows.part(i * dimension..<(i + 1) * dimension)) }
     }
 
     private func prepare(_ index: Int, into out: MutableCells<Float>) {
@@ -167,18 +176,19 @@ package struct IndexBuilder: Sendable {
     /// About 250 rows a list, but no more lists than an entry table is scored in passing.
     private var listCount: Int { max(1, min(count / 250, 512)) }
 
-    private func assignLists(_ sample: Cells<Float>) -> Lists {
-        let centres = ListCentres(sample: sample, dimension: dimension, count: listCount, seed: settings.seed &+ 1, threads: settings.threads)
+    /// nil where it was cancelled.
+    private func assignLists(_ sample: Cells<Float>) -> Lists? {
+        let centres = ListCentres(sample: sample, dimension: dimension, count: listCount, seed: settings.seed &+ 1, workers: workers)
         let nearest = CellBuffer<UInt32>(count: count), distances = CellBuffer<Float>(count: count)
-        let builder = self
-        forEachBlockInParallel(count, size: ListCentres.blockRows, threads: settings.threads) { block in
-            let rows = CellBuffer<Float>(count: block.count * builder.dimension)
-            for (i, index) in block.enumerated() { builder.prepare(index, into: rows.cells.part(i * builder.dimension..<(i + 1) * builder.dimension)) }
-            centres.assign(rows.cells.readOnly, into: nearest.cells.part(block), distances: distances.cells.part(block))
+        workers.forEachBlock(count, size: ListCentres.blockRows, room: { ListRoom(self, centres) }) { block, room in
+            prepare(block, into: room.rows.cells)
+            let rows = room.rows.cells.readOnly.part(0..<block.count * dimension)
+            centres.assign(rows, into: nearest.cells.part(block), distances: distances.cells.part(block), products: room.products.cells)
             for (i, index) in block.enumerated() {
-                distances.cells[index] += Float(Kernels.best.sumOfSquares(rows.cells.readOnly.part(i * builder.dimension..<(i + 1) * builder.dimension).span))
+                distances.cells[index] += Float(Kernels.best.sumOfSquares(rows.part(i * dimension..<(i + 1) * dimension).span))
             }
         }
+        if settings.isCancelled() { return nil }
         var starts = [UInt32](repeating: 0, count: centres.count + 1)
         for index in 0..<count { starts[Int(nearest.cells[index]) + 1] += 1 }
         for list in 0..<centres.count { starts[list + 1] += starts[list] }
@@ -196,6 +206,16 @@ package struct IndexBuilder: Sendable {
         }
         return Lists(
             rows: CellBuffer(order.map { selected[Int($0)] }), order: order, starts: used.map { starts[$0] } + [UInt32(count)], medoids: medoids)
+    }
+
+    private final class ListRoom {
+        let rows: CellBuffer<Float>
+        let products: CellBuffer<Float>
+
+        init(_ builder: IndexBuilder, _ centres: ListCentres) {
+            rows = CellBuffer(count: ListCentres.blockRows * builder.dimension)
+            products = CellBuffer(count: ListCentres.blockRows * centres.count)
+        }
     }
 
     // MARK: Codes
@@ -238,49 +258,61 @@ package struct IndexBuilder: Sendable {
     private func encode(_ lists: Lists, _ grid: CodeGrid, _ line: LineCode?) -> Codes {
         let codes = Codes(count: count, stride: CodeGrid.stride(dimension: dimension, hasNorms: transform.hasNorms), hasLines: line != nil)
         let centre = CellBuffer(grid.centre), mean = CellBuffer(line?.mean ?? [])
-        let builder = self
-        forEachBlockInParallel(count, size: Self.blockRows, threads: settings.threads) { block in
-            builder.encode(block, lists.order, grid, centre.cells.readOnly, line, mean.cells.readOnly, into: codes)
+        workers.forEachBlock(count, size: Self.blockRows, room: { CodeRoom(self) }) { block, room in
+            for (i, position) in block.enumerated() {
+                let row = room.rows.cells.part(i * dimension..<(i + 1) * dimension)
+                prepare(Int(lists.order[position]), into: row)
+                encode(row.readOnly, at: position, grid, centre.cells.readOnly, into: codes, room)
+            }
+            if let line { encode(block, line, mean.cells.readOnly, into: codes, room) }
         }
         return codes
     }
 
-    private func encode(
-        _ block: Range<Int>, _ order: [UInt32], _ grid: CodeGrid, _ centre: Cells<Float>, _ line: LineCode?, _ mean: Cells<Float>, into codes: Codes
-    ) {
-        let kernels = CodeKernels.best
-        let rows = CellBuffer<Float>(count: block.count * dimension)
-        let centred = CellBuffer<Float>(count: dimension), values = CellBuffer<Int8>(count: dimension)
-        for (i, position) in block.enumerated() {
-            let row = rows.cells.part(i * dimension..<(i + 1) * dimension)
-            prepare(Int(order[position]), into: row)
-            let greatest = kernels.centre(row.readOnly, around: centre, into: centred.cells)
-            _ = kernels.quantize(centred.cells.readOnly, scale: 1 / grid.step, into: values.cells)
-            let bytes = codes.bytes.cells.part(position * codes.rows.stride..<(position + 1) * codes.rows.stride)
-            for j in 0..<dimension { bytes[j] = UInt8(bitPattern: values.cells[j]) ^ 0x80 }
-            for j in dimension..<codes.rows.stride { bytes[j] = 0x80 }
-            let sums = kernels.sums(bytes.readOnly, dimension: dimension)
-            codes.sums.cells[position] = sums.sum
-            codes.norms.cells[position] = sums.squares
-            if !kernels.standsOn(centred.cells.readOnly, values.cells.readOnly, step: grid.step) { codes.setOff() }
-            if greatest > 128.5 * grid.step, grid.isFarOff(centred.cells.readOnly) { codes.setException(position) }
+    private final class CodeRoom {
+        let rows: CellBuffer<Float>
+        let centred: CellBuffer<Float>
+        let values: CellBuffer<Int8>
+        let projections = CellBuffer<Float>(count: IndexBuilder.blockRows * LineColumn.count)
+
+        init(_ builder: IndexBuilder) {
+            rows = CellBuffer(count: IndexBuilder.blockRows * builder.dimension)
+            centred = CellBuffer(count: builder.dimension)
+            values = CellBuffer(count: builder.dimension)
         }
-        guard let line else { return }
-        let projections = CellBuffer(line.project(rows.cells.readOnly))
+    }
+
+    private func encode(_ row: Cells<Float>, at position: Int, _ grid: CodeGrid, _ centre: Cells<Float>, into codes: Codes, _ room: CodeRoom) {
+        let (kernels, centred, values) = (CodeKernels.best, room.centred.cells, room.values.cells)
+        let greatest = kernels.centre(row, around: centre, into: centred)
+        _ = kernels.quantize(centred.readOnly, scale: 1 / grid.step, into: values)
+        let bytes = codes.bytes.cells.part(position * codes.rows.stride..<(position + 1) * codes.rows.stride)
+        for j in 0..<dimension { bytes[j] = UInt8(bitPattern: values[j]) ^ 0x80 }
+        for j in dimension..<codes.rows.stride { bytes[j] = 0x80 }
+        let sums = kernels.sums(bytes.readOnly, dimension: dimension)
+        codes.sums.cells[position] = sums.sum
+        codes.norms.cells[position] = sums.squares
+        if !kernels.standsOn(centred.readOnly, values.readOnly, step: grid.step) { codes.setOff() }
+        if greatest > 128.5 * grid.step, grid.isFarOff(centred.readOnly) { codes.setException(position) }
+    }
+
+    private func encode(_ block: Range<Int>, _ line: LineCode, _ mean: Cells<Float>, into codes: Codes, _ room: CodeRoom) {
+        let (rows, projections) = (room.rows.cells.readOnly, room.projections.cells)
+        line.project(rows.part(0..<block.count * dimension), into: projections)
         for (i, position) in block.enumerated() {
-            _ = kernels.centre(rows.cells.readOnly.part(i * dimension..<(i + 1) * dimension), around: mean, into: centred.cells)
+            _ = CodeKernels.best.centre(rows.part(i * dimension..<(i + 1) * dimension), around: mean, into: room.centred.cells)
             line.encode(
-                projections.cells.readOnly.part(i * LineColumn.count..<(i + 1) * LineColumn.count),
-                squaredLength: Float(Kernels.best.sumOfSquares(centred.cells.span)), into: codes.lines.cells.part(position * 64..<(position + 1) * 64))
+                projections.readOnly.part(i * LineColumn.count..<(i + 1) * LineColumn.count),
+                squaredLength: Float(Kernels.best.sumOfSquares(room.centred.cells.span)), into: codes.lines.cells.part(position * 64..<(position + 1) * 64))
         }
     }
 
     // MARK: Graph
 
-    private func link(_ codes: Codes) -> CellBuffer<UInt32> {
+    private func link(_ codes: Codes, _ medoids: [UInt32]) -> CellBuffer<UInt32>? {
         GraphBuilder(
-            codes: codes.rows, norms: codes.norms.cells.readOnly, sums: codes.sums.cells.readOnly,
-            settings: GraphSettings(partitions: transform.hasNorms ? 6 : 12, isFilled: !transform.hasNorms), threads: settings.threads, seed: settings.seed
+            points: CodePoints(rows: codes.rows, norms: codes.norms.cells.readOnly, sums: codes.sums.cells.readOnly), medoids: medoids,
+            settings: GraphSettings(partitions: transform.hasNorms ? 6 : 12, isFilled: !transform.hasNorms), workers: workers, seed: settings.seed
         ).links()
     }
 }

@@ -144,7 +144,7 @@ extension VectorIndex {
         let values = space.values.part(0..<codes.stride)
         let greatest = kernels.centre(query, around: transform.hasNorms ? columns.centre : zeros, into: centred)
         let rowStep = columns.parameters.step
-        let step = transform.hasNorms && greatest <= 127 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
+        let step = transform.hasNorms && greatest <= 128 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
         let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
         for j in query.count..<codes.stride { values[j] = 0 }
         return PreparedCode(

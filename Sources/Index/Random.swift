@@ -1,7 +1,7 @@
 // Random numbers from a seed: equal seeds build equal indexes.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and good enough to choose samples and leaders.
-struct SeededRandom: RandomNumberGenerator {
+/// Steele, Lea, Flood 2014: small, fast, and good enough to choose samples and leaders.
+struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }

@@ -7,37 +7,40 @@
 @safe @frozen @usableFromInline
 package struct Cells<T: BitwiseCopyable>: @unchecked Sendable {
     // Sendable: nobody writes while it is lent.
-    @usableFromInline let start: UnsafePointer<T>?
+    /// Where there are no elements: anywhere.
+    @usableFromInline let start: UnsafePointer<T>
     @usableFromInline package let count: Int
 
     /// The memory outlives every use of the view.
-    @unsafe @inlinable @inline(__always) package init(start: UnsafePointer<T>?, count: Int) {
+    @unsafe @inlinable @_transparent package init(start: UnsafePointer<T>?, count: Int) {
         precondition(unsafe count == 0 || start != nil, "elements have a place")
-        unsafe self.start = start
+        unsafe self.start = start ?? UnsafePointer(bitPattern: MemoryLayout<T>.alignment)!
         self.count = count
     }
 
     package static var none: Cells { unsafe Cells(start: nil, count: 0) }
 
-    @inlinable @inline(__always) package subscript(_ index: Int) -> T {
-        assert(index >= 0 && index < count, "an element must lie within its view")
-        // Sound: the caller's promise, checked in debug builds.
-        return unsafe start.unsafelyUnwrapped[index]
+    package subscript(_ index: Int) -> T {
+        @inlinable @_transparent get {
+            assert(index >= 0 && index < count, "an element must lie within its view")
+            // Sound: the caller's promise, checked in debug builds.
+            return unsafe start[index]
+        }
     }
 
-    @inlinable @inline(__always) package func part(_ range: Range<Int>) -> Cells {
+    @inlinable @_transparent package func part(_ range: Range<Int>) -> Cells {
         assert(range.lowerBound >= 0 && range.upperBound <= count, "a part must lie within its view")
         // Sound: as above.
-        return unsafe Cells(start: start.map { unsafe $0 + range.lowerBound }, count: range.count)
+        return unsafe Cells(start: start + range.lowerBound, count: range.count)
     }
 
     /// For kernels, which are told how much there is.
-    @unsafe @inlinable @inline(__always) package var address: UnsafePointer<T> { unsafe start.unsafelyUnwrapped }
+    @unsafe @inlinable @_transparent package var address: UnsafePointer<T> { unsafe start }
 
     /// The same memory as bytes.
     package var bytes: Cells<UInt8> {
         // Sound: any value is its bytes, which need no alignment.
-        unsafe Cells<UInt8>(start: UnsafeRawPointer(start)?.assumingMemoryBound(to: UInt8.self), count: count * MemoryLayout<T>.stride)
+        unsafe Cells<UInt8>(start: UnsafeRawPointer(start).assumingMemoryBound(to: UInt8.self), count: count * MemoryLayout<T>.stride)
     }
 
     /// The same memory as elements of another type, for which every bit pattern is valid. The memory is aligned for it.
@@ -45,10 +48,10 @@ package struct Cells<T: BitwiseCopyable>: @unchecked Sendable {
         precondition(count * MemoryLayout<T>.stride % MemoryLayout<U>.stride == 0, "elements are read whole")
         precondition(unsafe UInt(bitPattern: start) % UInt(MemoryLayout<U>.alignment) == 0, "elements lie where their type may")
         // Sound: checked above; both types are plain bits.
-        return unsafe Cells<U>(start: UnsafeRawPointer(start)?.assumingMemoryBound(to: U.self), count: count * MemoryLayout<T>.stride / MemoryLayout<U>.stride)
+        return unsafe Cells<U>(start: UnsafeRawPointer(start).assumingMemoryBound(to: U.self), count: count * MemoryLayout<T>.stride / MemoryLayout<U>.stride)
     }
 
-    @inlinable @inline(__always) package var span: Span<T> {
+    @inlinable @_transparent package var span: Span<T> {
         @_lifetime(borrow self)
         get {
             let span = unsafe Span(_unsafeElements: UnsafeBufferPointer(start: start, count: count))
@@ -62,62 +65,63 @@ package struct Cells<T: BitwiseCopyable>: @unchecked Sendable {
 @safe @frozen @usableFromInline
 package struct MutableCells<T: BitwiseCopyable>: @unchecked Sendable {
     // Sendable: threads that share one write to places of their own.
-    @usableFromInline let start: UnsafeMutablePointer<T>?
+    /// Where there are no elements: anywhere.
+    @usableFromInline let start: UnsafeMutablePointer<T>
     @usableFromInline package let count: Int
 
     /// The memory outlives every use of the view.
-    @unsafe @inlinable @inline(__always) package init(start: UnsafeMutablePointer<T>?, count: Int) {
+    @unsafe @inlinable @_transparent package init(start: UnsafeMutablePointer<T>?, count: Int) {
         precondition(unsafe count == 0 || start != nil, "elements have a place")
-        unsafe self.start = start
+        unsafe self.start = start ?? UnsafeMutablePointer(bitPattern: MemoryLayout<T>.alignment)!
         self.count = count
     }
 
     package static var none: MutableCells { unsafe MutableCells(start: nil, count: 0) }
 
-    @inlinable @inline(__always) package subscript(_ index: Int) -> T {
-        get {
+    package subscript(_ index: Int) -> T {
+        @inlinable @_transparent get {
             assert(index >= 0 && index < count, "an element must lie within its view")
             // Sound: the caller's promise, checked in debug builds.
-            return unsafe start.unsafelyUnwrapped[index]
+            return unsafe start[index]
         }
-        nonmutating set {
+        @inlinable @_transparent nonmutating set {
             assert(index >= 0 && index < count, "an element must lie within its view")
             // Sound: as above.
-            unsafe start.unsafelyUnwrapped[index] = newValue
+            unsafe start[index] = newValue
         }
     }
 
-    @inlinable @inline(__always) package func part(_ range: Range<Int>) -> MutableCells {
+    @inlinable @_transparent package func part(_ range: Range<Int>) -> MutableCells {
         assert(range.lowerBound >= 0 && range.upperBound <= count, "a part must lie within its view")
         // Sound: as above.
-        return unsafe MutableCells(start: start.map { unsafe $0 + range.lowerBound }, count: range.count)
+        return unsafe MutableCells(start: start + range.lowerBound, count: range.count)
     }
 
-    @inlinable @inline(__always) package var readOnly: Cells<T> { unsafe Cells(start: start.map { unsafe UnsafePointer($0) }, count: count) }
+    @inlinable @_transparent package var readOnly: Cells<T> { unsafe Cells(start: UnsafePointer(start), count: count) }
 
     /// Makes room at a place: the elements behind it, up to `end`, move up by one.
-    @inlinable @inline(__always) package func moveUp(from place: Int, to end: Int) {
+    @inlinable @_transparent package func moveUp(from place: Int, to end: Int) {
         assert(place >= 0 && place <= end && end < count, "moved elements stay within their view")
         // Sound: as above; memmove is for overlapping ranges.
-        unsafe (start.unsafelyUnwrapped + (place &+ 1)).update(from: start.unsafelyUnwrapped + place, count: end &- place)
+        unsafe (start + (place &+ 1)).update(from: start + place, count: end &- place)
     }
 
-    @inlinable @inline(__always) package func copy(_ source: Cells<T>, at place: Int) {
+    @inlinable @_transparent package func copy(_ source: Cells<T>, at place: Int) {
         assert(place >= 0 && place + source.count <= count, "copies stay within their view")
         guard source.count > 0 else { return }
         // Sound: as above.
-        unsafe (start.unsafelyUnwrapped + place).update(from: source.address, count: source.count)
+        unsafe (start + place).update(from: source.address, count: source.count)
     }
 
-    @inlinable @inline(__always) package func fill(_ value: T) {
+    @inlinable @_transparent package func fill(_ value: T) {
         // Sound: as above.
-        if let start = unsafe start { unsafe start.update(repeating: value, count: count) }
+        unsafe start.update(repeating: value, count: count)
     }
 
     /// For kernels, which are told how much room there is.
-    @unsafe @inlinable @inline(__always) package var address: UnsafeMutablePointer<T> { unsafe start.unsafelyUnwrapped }
+    @unsafe @inlinable @_transparent package var address: UnsafeMutablePointer<T> { unsafe start }
 
-    @inlinable @inline(__always) package var span: Span<T> {
+    @inlinable @_transparent package var span: Span<T> {
         @_lifetime(borrow self)
         get {
             let span = unsafe Span(_unsafeElements: UnsafeBufferPointer(start: UnsafePointer(start), count: count))
@@ -126,7 +130,7 @@ package struct MutableCells<T: BitwiseCopyable>: @unchecked Sendable {
         }
     }
 
-    @inlinable @inline(__always) package var mutableSpan: MutableSpan<T> {
+    @inlinable @_transparent package var mutableSpan: MutableSpan<T> {
         @_lifetime(borrow self)
         get {
             let span = unsafe MutableSpan(_unsafeElements: UnsafeMutableBufferPointer(start: start, count: count))

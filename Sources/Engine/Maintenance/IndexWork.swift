@@ -88,11 +88,15 @@ final class IndexWork: Sendable {
         let vectors = segment.vectors[piece.space]
         let rows = try indexedRows(of: piece, vectors)
         guard !rows.isEmpty else { return segment.indexes[piece.space]?.refuse() ?? () }
-        let built = IndexBuilder(vectors.rows, rows: rows, settings: IndexSettings(schema, threads: threads)).build()
+        let patience = Patience(pace)
+        guard let built = IndexBuilder(vectors.rows, rows: rows, settings: IndexSettings(schema, threads: threads, patience)).build() else {
+            throw patience.failure
+        }
+        let calibration = IndexCalibration(
+            VectorIndex(built.columns, metric: schema.metric, owner: built), vectors: vectors.rows, seed: IndexSettings.commonSeed, threads: threads,
+            isCancelled: { patience.isLost })
+        built.calibrate(calibration.measure())
         try pace.step(bytes: 0)
-        let measured = IndexCalibration(
-            VectorIndex(built.columns, metric: schema.metric, owner: built), vectors: vectors.rows, seed: IndexSettings.commonSeed, threads: threads)
-        built.calibrate(measured.measure())
         try install(built, of: piece, pace)
     }
 
@@ -124,12 +128,32 @@ final class IndexWork: Sendable {
     }
 }
 
+/// Asks a pace between the pieces of a build, which knows no errors, whether it is to go on.
+private final class Patience: Sendable {
+    private let pace: Pace
+    private let lost = Mutex<EngineError?>(nil)
+
+    init(_ pace: Pace) { self.pace = pace }
+
+    var isLost: Bool {
+        if lost.withLock({ $0 }) != nil { return true }
+        do { try pace.step(bytes: 0) } catch { lost.withLock { $0 = error } }
+        return lost.withLock { $0 } != nil
+    }
+
+    var failure: EngineError {
+        guard let error = lost.withLock({ $0 }) else { preconditionFailure("a build is given up for a reason") }
+        return error
+    }
+}
+
 extension IndexSettings {
     /// The same for all: equal data, equal indexes.
     fileprivate static let commonSeed: UInt64 = 1
 
-    fileprivate init(_ space: SpaceSchema, threads: Int) {
+    fileprivate init(_ space: SpaceSchema, threads: Int, _ patience: Patience) {
         self.init()
+        isCancelled = { patience.isLost }
         self.threads = threads
         seed = Self.commonSeed
         hasGraph = space.index != .ivf

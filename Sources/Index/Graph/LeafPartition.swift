@@ -3,22 +3,18 @@ import Memory
 import Synchronization
 
 /// Splits rows among random leaders, again and again, until every leaf is small.
-struct LeafPartition {
-    let codes: CodeRows
-    let norms: Cells<Int32>
-    let sums: Cells<Int32>
-    let threads: Int
+struct LeafPartition: Sendable {
+    let points: CodePoints
+    let workers: Workers
     /// Rows of the largest leaf.
     static let leafRowsMax = 1000
 
     /// The leaves of one partition; every row is in one of them. Equal seeds give equal leaves.
-    func leaves(seed: UInt64) -> [[UInt32]] {
-        let all = (0..<UInt32(codes.count)).map { $0 }
-        guard all.count > Self.leafRowsMax else { return [all] }
-        let groups = split(all, seed: seed, threads: threads)
+    func leaves(_ rows: [UInt32], seed: UInt64) -> [[UInt32]] {
+        guard rows.count > Self.leafRowsMax else { return [rows] }
+        let groups = split(rows, seed: seed, workers)
         let found = LeafLists(count: groups.count)
-        let partition = self
-        forEachInParallel(groups.count, threads: threads) { found.set($0, partition.leaves(of: groups[$0], seed: seed &+ UInt64($0) &+ 1)) }
+        workers.forEach(groups.count) { found.set($0, leaves(of: groups[$0], seed: seed &+ UInt64($0) &+ 1)) }
         return found.all
     }
 
@@ -28,38 +24,36 @@ struct LeafPartition {
         while let group = todo.popLast() {
             if group.count <= Self.leafRowsMax { leaves.append(group) } else {
                 next &+= 1
-                todo += split(group, seed: next, threads: 1)
+                todo += split(group, seed: next, Workers())
             }
         }
         return leaves
     }
 
     /// Each row to the nearest of a few random leaders; small groups are joined.
-    private func split(_ rows: [UInt32], seed: UInt64, threads: Int) -> [[UInt32]] {
-        var random = SeededRandom(seed: seed)
+    private func split(_ rows: [UInt32], seed: UInt64, _ workers: Workers) -> [[UInt32]] {
+        var random = SplitMix64(seed: seed)
         let leaderCount = min(64, max(4, rows.count * 2 / Self.leafRowsMax))
         let leaders = random.sample(leaderCount, below: rows.count).map { rows[$0] }
-        let leaderCodes = CellBuffer<UInt8>(count: leaderCount * codes.stride)
-        for (i, leader) in leaders.enumerated() { leaderCodes.cells.copy(codes.row(Int(leader)), at: i * codes.stride) }
+        let leaderCodes = CellBuffer<UInt8>(count: leaderCount * points.rows.stride)
+        for (i, leader) in leaders.enumerated() { leaderCodes.cells.copy(points.rows.row(Int(leader)), at: i * points.rows.stride) }
         let nearest = CellBuffer<UInt8>(count: rows.count)
-        let partition = self
-        forEachBlockInParallel(rows.count, size: 4096, threads: threads) { block in
-            partition.assign(rows, block, leaders, CodeRows(bytes: leaderCodes.cells.readOnly, stride: partition.codes.stride), nearest.cells)
-        }
+        let leaderRows = CodeRows(bytes: leaderCodes.cells.readOnly, stride: points.rows.stride)
+        workers.forEachBlock(rows.count, size: 4096) { block in assign(rows, block, leaders, leaderRows, nearest.cells) }
         var groups = [[UInt32]](repeating: [], count: leaderCount)
         for (i, row) in rows.enumerated() { groups[Int(nearest.cells[i])].append(row) }
         return joined(groups, of: rows)
     }
 
     private func assign(_ rows: [UInt32], _ block: Range<Int>, _ leaders: [UInt32], _ leaderCodes: CodeRows, _ nearest: MutableCells<UInt8>) {
-        let query = CellBuffer<Int8>(count: codes.stride), dots = CellBuffer<Int32>(count: leaders.count)
+        let query = CellBuffer<Int8>(count: points.rows.stride), dots = CellBuffer<Int32>(count: leaders.count)
         for i in block {
             let row = Int(rows[i])
-            let signed = codes.signed(row, sum: sums[row], into: query.cells)
+            let signed = points.signed(row, into: query.cells)
             CodeKernels.best.dots(signed, leaderCodes, 0..<leaders.count, into: dots.cells)
             var (best, bestDistance) = (0, Int32.max)
             for (leader, number) in leaders.enumerated() {
-                let distance = norms[Int(number)] - 2 * dots.cells[leader]
+                let distance = points.norms[Int(number)] - 2 * dots.cells[leader]
                 if distance < bestDistance { (best, bestDistance) = (leader, distance) }
             }
             nearest[i] = UInt8(best)
@@ -83,16 +77,6 @@ struct LeafPartition {
         }
         if !small.isEmpty { result.append(small) }
         return result
-    }
-}
-
-extension CodeRows {
-    /// A row as a query: its values, signed. For rows that keep nothing behind their values yet.
-    @inline(__always)
-    func signed(_ row: Int, sum: Int32, into query: MutableCells<Int8>) -> CodeQuery {
-        let bytes = self.row(row)
-        for j in 0..<stride { query[j] = Int8(bitPattern: bytes[j] ^ 0x80) }
-        return CodeQuery(values: query.readOnly.part(0..<stride), sum: sum)
     }
 }
 

@@ -11,17 +11,19 @@ struct ListCentres: Sendable {
     var count: Int { halfSquares.count }
 
     /// O(iterations · sample · count · dimension), by matrix products.
-    init(sample: Cells<Float>, dimension: Int, count: Int, seed: UInt64, threads: Int) {
+    init(sample: Cells<Float>, dimension: Int, count: Int, seed: UInt64, workers: Workers) {
         let rows = sample.count / dimension
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         var centres = ListCentres(random.sample(min(count, rows), below: rows).flatMap { row in
             (0..<dimension).map { sample[row * dimension + $0] }
         }, dimension)
-        for _ in 0..<Self.iterations {
-            let nearest = CellBuffer<UInt32>(count: rows)
+        let nearest = CellBuffer<UInt32>(count: rows)
+        for _ in 0..<Self.iterations where !workers.isCancelled() {
             let current = centres
-            forEachBlockInParallel(rows, size: Self.blockRows, threads: threads) { block in
-                current.assign(sample.part(block.lowerBound * dimension..<block.upperBound * dimension), into: nearest.cells.part(block), distances: nil)
+            workers.forEachBlock(rows, size: Self.blockRows, room: { CellBuffer<Float>(count: Self.blockRows * current.count) }) { block, products in
+                current.assign(
+                    sample.part(block.lowerBound * dimension..<block.upperBound * dimension), into: nearest.cells.part(block), distances: nil,
+                    products: products.cells)
             }
             centres = Self.means(of: sample, by: nearest.cells.readOnly, current, &random)
         }
@@ -41,10 +43,10 @@ struct ListCentres: Sendable {
     private static let iterations = 10
     static let blockRows = 1024
 
-    /// The nearest centre of each row, and the squared distance less the row's own squared length.
-    func assign(_ rows: Cells<Float>, into nearest: MutableCells<UInt32>, distances: MutableCells<Float>?) {
+    /// The nearest centre of each row, and the squared distance less the row's own squared length. `products` is room for a
+    /// number a row and centre.
+    func assign(_ rows: Cells<Float>, into nearest: MutableCells<UInt32>, distances: MutableCells<Float>?, products: MutableCells<Float>) {
         let count = rows.count / dimension
-        var products = [Float](repeating: 0, count: count * self.count)
         var output = products.mutableSpan
         MatrixProduct.multiply(
             queries: rows.span, queryCount: count, queryStride: dimension, rows: values.span, rowCount: self.count, rowStride: dimension,
@@ -61,7 +63,7 @@ struct ListCentres: Sendable {
     }
 
     /// Means of what is nearest to each centre; one that has nothing moves to a row chosen at random.
-    private static func means(of sample: Cells<Float>, by nearest: Cells<UInt32>, _ old: ListCentres, _ random: inout SeededRandom) -> ListCentres {
+    private static func means(of sample: Cells<Float>, by nearest: Cells<UInt32>, _ old: ListCentres, _ random: inout SplitMix64) -> ListCentres {
         let dimension = old.dimension
         var (sums, counts) = ([Float](repeating: 0, count: old.values.count), [Int](repeating: 0, count: old.count))
         for row in 0..<nearest.count {

@@ -10,6 +10,8 @@ struct LineCode: Sendable {
     var mean: [Float]
     /// By column, `dimension` floats: the direction a column measures, zero where there is none.
     var directions: [Float]
+    /// By column: the mean's own projection.
+    private var offsets: [Float] = []
     /// By group: 4 bits, 2 bits.
     var wideStep: Float
     var narrowStep: Float
@@ -19,7 +21,7 @@ struct LineCode: Sendable {
     static let residueShare: Float = 0.7
 
     /// Trained on a sample of rows; nil where no LAPACK is to be had, or where the rows are all alike.
-    init?(sample: Cells<Float>, dimension: Int, threads: Int) {
+    init?(sample: Cells<Float>, dimension: Int) {
         let rows = sample.count / dimension
         self.dimension = dimension
         var sums = [Double](repeating: 0, count: dimension)
@@ -40,11 +42,18 @@ struct LineCode: Sendable {
             for j in 0..<dimension { directions[column * dimension + j] = source[at * dimension + j] }
         }
         (wideStep, narrowStep) = (0, 0)
+        var offsets = [Float](repeating: 0, count: LineColumn.count)
+        var offsetSpan = offsets.mutableSpan
+        MatrixProduct.multiply(
+            queries: mean.span, queryCount: 1, queryStride: dimension, rows: directions.span, rowCount: LineColumn.count,
+            rowStride: dimension, dim: dimension, into: &offsetSpan, productStride: LineColumn.count)
+        self.offsets = offsets
         var squares = (wide: 0.0, narrow: 0.0)
-        let projections = project(sample)
+        let projections = CellBuffer<Float>(count: rows * LineColumn.count)
+        project(sample, into: projections.cells)
         for row in 0..<rows {
             for column in 0..<LineColumn.count {
-                let z = Double(projections[row * LineColumn.count + column])
+                let z = Double(projections.cells[row * LineColumn.count + column])
                 if LineColumn.isWide(column) { squares.wide += z * z } else { squares.narrow += z * z }
             }
         }
@@ -55,32 +64,20 @@ struct LineCode: Sendable {
         if narrowStep == 0 { narrowStep = wideStep }
     }
 
-    init(mean: [Float], directions: [Float], wideStep: Float, narrowStep: Float) {
-        self.mean = mean
-        self.directions = directions
-        self.wideStep = wideStep
-        self.narrowStep = narrowStep
-        dimension = mean.count
-    }
-
     func step(_ column: Int) -> Float { LineColumn.isWide(column) ? wideStep : narrowStep }
     static func levels(_ column: Int) -> Int { LineColumn.isWide(column) ? 16 : 4 }
 
     /// Projections of rows less the mean, `LineColumn.count` floats each.
-    func project(_ rows: Cells<Float>) -> [Float] {
+    func project(_ rows: Cells<Float>, into projections: MutableCells<Float>) {
         let count = rows.count / dimension
-        var projections = [Float](repeating: 0, count: count * LineColumn.count)
-        var offsets = [Float](repeating: 0, count: LineColumn.count)
         var output = projections.mutableSpan
         MatrixProduct.multiply(
             queries: rows.span, queryCount: count, queryStride: dimension, rows: directions.span, rowCount: LineColumn.count,
             rowStride: dimension, dim: dimension, into: &output, productStride: LineColumn.count)
-        var offsetSpan = offsets.mutableSpan
-        MatrixProduct.multiply(
-            queries: mean.span, queryCount: 1, queryStride: dimension, rows: directions.span, rowCount: LineColumn.count,
-            rowStride: dimension, dim: dimension, into: &offsetSpan, productStride: LineColumn.count)
-        for row in 0..<count { for column in 0..<LineColumn.count { projections[row * LineColumn.count + column] -= offsets[column] } }
-        return projections
+        for row in 0..<count {
+            let own = projections.part(row * LineColumn.count..<(row + 1) * LineColumn.count)
+            for column in 0..<LineColumn.count { own[column] -= offsets[column] }
+        }
     }
 
     /// Writes a vector's line. `projections` are its own, `squaredLength` that of the vector less the mean.
@@ -113,7 +110,10 @@ struct LineCode: Sendable {
     private static func principalAxes(_ sample: Cells<Float>, mean: [Float], dimension: Int, count: Int) -> [Float]? {
         let rows = sample.count / dimension
         var transposed = [Float](repeating: 0, count: sample.count)
-        for row in 0..<rows { for j in 0..<dimension { transposed[j * rows + row] = sample[row * dimension + j] - mean[j] } }
+        // By tiles: a column's numbers lie far apart.
+        for first in stride(from: 0, to: rows, by: 16) {
+            for j in 0..<dimension { for row in first..<min(first + 16, rows) { transposed[j * rows + row] = sample[row * dimension + j] - mean[j] } }
+        }
         var covariance = [Float](repeating: 0, count: dimension * dimension)
         var output = covariance.mutableSpan
         MatrixProduct.multiply(
@@ -149,7 +149,7 @@ struct LineCode: Sendable {
 
     /// Rows of length 1 at right angles to each other (Gram and Schmidt, twice for the rounding).
     private static func randomRotation(_ count: Int, seed: UInt64) -> [Float] {
-        var random = SeededRandom(seed: seed)
+        var random = SplitMix64(seed: seed)
         var rows = (0..<count * count).map { _ in random.nextNormal() }
         for i in 0..<count {
             for _ in 0..<2 {
