@@ -8,7 +8,7 @@ package final class CollectionSnapshot: Sendable {
     /// The parts, the head last, and for each the number of its first row when all are counted through.
     let parts: [ChunkPart]
     let firstRows: [Int]
-    private let visibilities = VisibilityCache()
+    private let visibilities: VisibilityCache
 
     init(_ state: CollectionState) {
         self.state = state
@@ -18,6 +18,7 @@ package final class CollectionSnapshot: Sendable {
             defer { rows += part.rowCount }
             return rows
         }
+        visibilities = VisibilityCache(documents: state.documents.count, rows: rows)
     }
 
     package var schema: CollectionSchema { state.schema }

@@ -1,9 +1,10 @@
 // A set of small integers, one bit each: how filters and rights are handed to a search.
 
 /// A fixed-length set over `0..<count`. Bits beyond `count` are always zero, so counting needs no mask.
+@usableFromInline
 package struct Bitmap: Equatable, Sendable {
     @usableFromInline package let count: Int
-    @usableFromInline package private(set) var words: [UInt64]
+    @usableFromInline package internal(set) var words: [UInt64]
 
     package init(count: Int, filled: Bool = false) {
         precondition(count >= 0, "a bitmap's length is not negative")
@@ -50,6 +51,30 @@ package struct Bitmap: Equatable, Sendable {
             var word: UInt64 = 0
             for bit in 0..<min(64, count - first) where try isMember(first + bit) { word |= 1 << UInt64(bit) }
             words[wordIndex] = word
+        }
+    }
+
+    /// Sets those of `count` bits from `first` on, a multiple of 64, for which `isMember` says so, told their places from there.
+    @inlinable @inline(__always)
+    package mutating func fill(from first: Int, count: Int, _ isMember: (Int) -> Bool) {
+        precondition(first & 63 == 0 && first >= 0 && count >= 0 && first + count <= self.count, "whole words are filled, within the bitmap")
+        for start in stride(from: 0, to: count, by: 64) {
+            var word: UInt64 = 0
+            for bit in 0..<min(64, count - start) where isMember(start + bit) { word |= 1 << UInt64(bit) }
+            words[(first + start) >> 6] = word
+        }
+    }
+
+    /// Clears the set bits for which `isMember` says no.
+    package mutating func filter(_ isMember: (Int) -> Bool) {
+        for index in words.indices {
+            var (left, kept) = (words[index], words[index])
+            while left != 0 {
+                let bit = left.trailingZeroBitCount
+                if !isMember(index << 6 + bit) { kept &= ~(1 << UInt64(bit)) }
+                left &= left - 1
+            }
+            words[index] = kept
         }
     }
 

@@ -45,6 +45,7 @@ package struct Cells<T: BitwiseCopyable>: @unchecked Sendable {
 
     /// The same memory as elements of another type, for which every bit pattern is valid. The memory is aligned for it.
     package func rebound<U: BitwiseCopyable>(to type: U.Type) -> Cells<U> {
+        guard count > 0 else { return .none }
         precondition(count * MemoryLayout<T>.stride % MemoryLayout<U>.stride == 0, "elements are read whole")
         precondition(unsafe UInt(bitPattern: start) % UInt(MemoryLayout<U>.alignment) == 0, "elements lie where their type may")
         // Sound: checked above; both types are plain bits.

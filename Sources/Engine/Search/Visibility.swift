@@ -141,15 +141,19 @@ final class VisibilityCache: Sendable {
     }
 
     private let entries = Mutex(Entries())
-    /// Bitmaps are an eighth of a byte a document and row each.
-    private static let entriesMax = 16
+    private let entriesMax: Int
+    /// What the bitmaps of all entries may come to.
+    private static let bytesMax = 32 << 20
+
+    /// Bitmaps have a bit for each document, and one for each row of an index.
+    init(documents: Int, rows: Int) { entriesMax = min(max(Self.bytesMax / ((documents + rows) / 8 + 1), 16), 256) }
 
     func visibility(of key: VisibilityKey, _ make: () throws(EngineError) -> Bitmap) throws(EngineError) -> Visibility {
         if let known = entries.withLock({ $0.known[key] }) { return known }
         let made = Visibility(try make())
         entries.withLock { entries in
             if entries.known.updateValue(made, forKey: key) == nil { entries.order.append(key) }
-            if entries.order.count > Self.entriesMax { entries.known[entries.order.removeFirst()] = nil }
+            if entries.order.count > entriesMax { entries.known[entries.order.removeFirst()] = nil }
         }
         return made
     }

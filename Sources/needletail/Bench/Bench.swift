@@ -57,7 +57,7 @@ struct Bench: AsyncParsableCommand {
     @Option(help: "The command that runs peers.")
     var peers = "tools/peers"
 
-    @Option(help: "Threads that peers build with.")
+    @Option(help: "Threads to build with; a daemon has its own.")
     var buildThreads = 2
 
     @Option(help: "A directory to keep the peers' indexes in, and to load them from.")
@@ -110,7 +110,7 @@ struct Bench: AsyncParsableCommand {
     /// Ourselves first.
     private func contenders(_ task: BenchTask, _ filters: [BenchFilter]) async throws -> [any Contender] {
         tell("loading \(task.data.count.grouped) vectors")
-        var contenders: [any Contender] = [try await Ourselves(try await subject(), task, efforts, filters)]
+        var contenders: [any Contender] = [try await Ourselves(try await subject(), task, efforts, filters, buildThreads: buildThreads)]
         guard !against.values.isEmpty else { return contenders }
         for engine in try PeerEngine.all(against.values, k: k, tool: peers) {
             tell("building \(engine.name)")

@@ -55,9 +55,12 @@ final class InProcess: Subject {
         return input
     }
 
-    func settle() throws {
-        try database.checkpoint()
+    func settle(threads: Int) throws -> Double {
+        try database.optimize()
         while try database.maintain() {}
+        let start = ContinuousClock.now
+        while try database.maintainIndexes(threads: threads) {}
+        return (ContinuousClock.now - start) / .seconds(1)
     }
 
     func answer(_ questions: Questions) throws -> [Answered] {

@@ -75,8 +75,9 @@ final class OverWire: Subject {
         }
     }
 
-    func settle() async throws {
-        _ = try await clients[0].ask("flush")
+    func settle(threads: Int) async throws -> Double {
+        _ = try await clients[0].ask("optimize")
+        let start = ContinuousClock.now
         // Work that follows on other work begins within moments of its end.
         var quiet = 0
         while quiet < 10 {
@@ -84,6 +85,7 @@ final class OverWire: Subject {
             quiet = isIdle ? quiet + 1 : 0
             try await Task.sleep(for: .milliseconds(200))
         }
+        return (ContinuousClock.now - start) / .seconds(1)
     }
 
     func answer(_ questions: Questions) async throws -> [Answered] {

@@ -67,8 +67,9 @@ protocol Subject: Sendable {
     var version: String { get async throws }
     var memoryBytes: Int? { get }
     func load(_ data: BenchData, _ filters: [BenchFilter]) async throws
-    /// Returns once no background work is left to do.
-    func settle() async throws
+    /// Returns once no background work is left to do: how long indexes took to build of vectors that were there, on so many threads
+    /// where that can be said.
+    func settle(threads: Int) async throws -> Double
     /// Answers the questions in `task.threads` lanes.
     func answer(_ questions: Questions) async throws -> [Answered]
     func end() async throws
@@ -84,11 +85,9 @@ final class Ourselves: Contender {
     private var scenario: Scenario?
 
     /// Loads the data set and waits until it is indexed.
-    init(_ subject: any Subject, _ task: BenchTask, _ efforts: [SearchEffort], _ filters: [BenchFilter]) async throws {
-        let start = ContinuousClock.now
+    init(_ subject: any Subject, _ task: BenchTask, _ efforts: [SearchEffort], _ filters: [BenchFilter], buildThreads: Int) async throws {
         try await subject.load(task.data, filters)
-        try await subject.settle()
-        buildSeconds = (ContinuousClock.now - start) / .seconds(1)
+        buildSeconds = try await subject.settle(threads: buildThreads)
         version = try await subject.version
         // Files that are mapped take no memory until they are read.
         _ = try await subject.answer(Questions(task: task, effort: efforts[0], filter: nil, isBatch: false))
