@@ -105,7 +105,8 @@ package struct IndexBuilder: Sendable {
     /// nil where it was cancelled.
     package func build() -> BuiltIndex? {
         let sample = sample()
-        let cells = sample.cells.readOnly
+        defer { withExtendedLifetime(sample) {} }
+        let cells = sample.cells.readOnly.part(0..<Inliers.gather(sample.cells, dimension: dimension) * dimension)
         let grid = CodeGrid(sample: cells.part(0..<min(cells.count, Self.gridRows * dimension)), dimension: dimension)
         let line = hasLines ? LineCode(sample: cells, dimension: dimension) : nil
         guard let lists = assignLists(cells) else { return nil }

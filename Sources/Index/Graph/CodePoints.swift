@@ -17,3 +17,28 @@ struct CodePoints: Sendable {
         return CodeQuery(values: query.readOnly.part(0..<rows.stride), sum: sums[row])
     }
 }
+
+/// Some of the points side by side, in memory of their own.
+final class CopiedPoints: Sendable {
+    private let bytes: CellBuffer<UInt8>
+    private let norms: CellBuffer<Int32>
+    private let sums: CellBuffer<Int32>
+    private let stride: Int
+
+    init(_ points: CodePoints, _ rows: [UInt32]) {
+        stride = points.rows.stride
+        bytes = CellBuffer(count: rows.count * stride)
+        norms = CellBuffer(count: rows.count)
+        sums = CellBuffer(count: rows.count)
+        for (i, row) in rows.enumerated() {
+            bytes.cells.copy(points.rows.row(Int(row)), at: i * stride)
+            norms.cells[i] = points.norms[Int(row)]
+            sums.cells[i] = points.sums[Int(row)]
+        }
+    }
+
+    /// Valid for as long as this is kept.
+    var points: CodePoints {
+        CodePoints(rows: CodeRows(bytes: bytes.cells.readOnly, stride: stride), norms: norms.cells.readOnly, sums: sums.cells.readOnly)
+    }
+}

@@ -28,18 +28,55 @@ struct GraphBuilder: Sendable {
     /// Links from which every row can be reached from every medoid; nil where it was cancelled. O(rows · partitions · leaf · dimension).
     func links() -> CellBuffer<UInt32>? {
         let equal = EqualRows(points.rows, threads: workers.threads)
-        let candidates = nearest(equal.distinct)
-        let forward = LinkTable(rows: points.count, degree: settings.degree)
-        forEach(equal.distinct) { row, work in thin(row, candidates.sorted(row), into: forward, work) }
-        if workers.isCancelled() { return nil }
-        let links = LinkTable(rows: points.count, degree: settings.degree)
-        let reverse = ReverseLinks(forward)
-        forEach(equal.distinct) { row, work in join(row, forward, reverse.links(row), into: links, work) }
-        if workers.isCancelled() { return nil }
+        guard let links = links(between: equal.distinct), addFarLinks(equal.distinct, to: links) else { return nil }
         equal.hang(into: links)
         var reachability = Reachability(points, links, medoids: medoids)
         reachability.complete()
         return links.cells
+    }
+
+    /// Links of near rows among those given; nil where it was cancelled.
+    private func links(between rows: [UInt32]) -> LinkTable? {
+        let candidates = nearest(rows)
+        let forward = LinkTable(rows: points.count, degree: settings.degree)
+        forEach(rows) { row, work in thin(row, candidates.sorted(row), into: forward, work) }
+        if workers.isCancelled() { return nil }
+        let links = LinkTable(rows: points.count, degree: settings.degree)
+        let reverse = ReverseLinks(forward)
+        forEach(rows) { row, work in join(row, forward, reverse.links(row), into: links, work) }
+        return workers.isCancelled() ? nil : links
+    }
+
+    // MARK: Far links
+
+    /// Links a sample of the rows, the medoids among it, as if there were no others, and a sample of that, and so on: where
+    /// clusters lie so far apart that all neighbours of a row are in its own, these lead from one to another.
+    private func addFarLinks(_ rows: [UInt32], to links: LinkTable) -> Bool {
+        var (random, sample) = (SplitMix64(seed: seed &+ 7), rows)
+        while sample.count > Self.farShare * 2 {
+            sample = Array(Set(random.sample(sample.count / Self.farShare, below: sample.count).map { sample[$0] }).union(medoids)).sorted()
+            guard sample.count < rows.count / 2 else { break }
+            let copied = CopiedPoints(points, sample)
+            var settings = settings
+            (settings.partitions, settings.degree, settings.isFilled) = (2, Self.farDegree, false)
+            let level = GraphBuilder(points: copied.points, medoids: [], settings: settings, workers: workers, seed: seed &+ 8)
+            guard let far = withExtendedLifetime(copied, { level.links(between: (0..<UInt32(sample.count)).map { $0 }) }) else { return false }
+            for (i, row) in sample.enumerated() { add(far.used(i), of: sample, to: links, Int(row)) }
+            if sample.count <= 2 * medoids.count { break }
+        }
+        return true
+    }
+
+    private static let farShare = 16
+    private static let farDegree = 8
+
+    /// In place of the furthest where there is no room.
+    private func add(_ far: Cells<UInt32>, of sample: [UInt32], to links: LinkTable, _ row: Int) {
+        let used = links.used(row)
+        var new: [UInt32] = []
+        for i in 0..<far.count where !used.contains(sample[Int(far[i])]) { new.append(sample[Int(far[i])]) }
+        let place = min(used.count, links.degree - new.count)
+        for (i, other) in new.enumerated() { links.links(row)[place + i] = other }
     }
 
     private func forEach(_ rows: [UInt32], _ body: @escaping @Sendable (Int, ThinningRoom) -> Void) {

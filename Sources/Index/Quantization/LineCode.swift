@@ -24,9 +24,7 @@ struct LineCode: Sendable {
     init?(sample: Cells<Float>, dimension: Int) {
         let rows = sample.count / dimension
         self.dimension = dimension
-        var sums = [Double](repeating: 0, count: dimension)
-        for row in 0..<rows { for j in 0..<dimension { sums[j] += Double(sample[row * dimension + j]) } }
-        mean = sums.map { Float($0 / Double(rows)) }
+        mean = CodeGrid.mean(of: sample, dimension: dimension)
         let axisCount = min(LineColumn.count, dimension)
         guard let axes = Self.principalAxes(sample, mean: mean, dimension: dimension, count: axisCount) else { return nil }
         let wideCount = min(LineColumn.wideCount, axisCount)

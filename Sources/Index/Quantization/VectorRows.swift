@@ -33,7 +33,7 @@ package struct VectorRows: Sendable {
 struct VectorTransform: Equatable, Sendable {
     let metric: Metric
     let sourceDimension: Int
-    /// Squared length of the longest row where the metric is the dot product; 0 otherwise.
+    /// Squared length of the longest row where the metric is the dot product, but for outliers; 0 otherwise.
     let boundSquared: Float
 
     init(metric: Metric, sourceDimension: Int, boundSquared: Float) {
@@ -43,8 +43,7 @@ struct VectorTransform: Equatable, Sendable {
     }
 
     init(_ rows: VectorRows, _ selected: [UInt32]) {
-        var bound: Float = 0
-        if rows.metric == .dot { for row in selected { bound = max(bound, rows.factors[Int(row)]) } }
+        let bound = rows.metric == .dot ? Inliers.limit(selected.map { rows.factors[Int($0)] }) : 0
         self.init(metric: rows.metric, sourceDimension: rows.dimension, boundSquared: bound)
     }
 
@@ -55,7 +54,10 @@ struct VectorTransform: Equatable, Sendable {
 
     func prepare(_ row: Cells<Float>, factor: Float, into out: MutableCells<Float>) {
         switch metric {
-        case .cosine: for j in 0..<sourceDimension { out[j] = row[j] * factor }
+        case .cosine:
+            // A vector too short to have a direction: nowhere in particular.
+            let scale = factor.isFinite ? factor : 0
+            for j in 0..<sourceDimension { out[j] = row[j] * scale }
         case .l2: out.copy(row, at: 0)
         case .dot:
             out.copy(row, at: 0)
