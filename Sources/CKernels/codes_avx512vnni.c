@@ -197,7 +197,15 @@ INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
 
 VNNI void nt_offer_avx512vnni(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count,
                               const uint32_t *links, size_t degree) {
-    nt_offer(pool, ids, distances, count, links, degree, insert);
+    // A scan's rows are mostly too far once the pool is full: sixteen of them are passed over by one comparison.
+    size_t done = 0;
+    while (links == NULL && done + 16 <= count && pool->count == pool->capacity) {
+        const float last = nt_candidate_distance(pool->keys[pool->count - 1]);
+        if (_mm512_cmp_ps_mask(_mm512_loadu_ps(distances + done), _mm512_set1_ps(last), _CMP_LT_OQ))
+            nt_offer(pool, ids + done, distances + done, 16, NULL, 0, insert);
+        done += 16;
+    }
+    if (done < count) nt_offer(pool, ids + done, distances + done, count - done, links, degree, insert);
 }
 
 VNNI void nt_project_avx512vnni(const int8_t *query, size_t groups, const int8_t *blocks, const int32_t *column_sums,

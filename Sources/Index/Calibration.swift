@@ -203,7 +203,7 @@ extension VectorIndex {
     /// About how many nanoseconds a row costs: walked to, scanned in its list, or ranked by its code and its share of vectors.
     var costs: (walked: Float, scanned: Float, refined: Float) {
         let codeLines = Float(codes.stride / 64)
-        return hasLines ? (35, 4, 25 + 2 * codeLines) : (35 + 3 * codeLines, 3 + 2.5 * codeLines, 25 + 2 * codeLines)
+        return hasLines ? (28, 6, 40 + 6 * codeLines) : (28 + 3 * codeLines, 5 + 2.5 * codeLines, 40 + 2 * codeLines)
     }
 }
 

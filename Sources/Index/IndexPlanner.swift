@@ -52,11 +52,8 @@ extension VectorIndex {
     /// From the points of the largest share measured that is not above the one at hand. Below all of them, the walk is not
     /// chosen any more, and lists go on to as many visible rows as then.
     private func choice(_ method: CalibratedPoint.Method, k: Int, recall: Float, share: Float) -> Choice? {
-        let points = points.filter { $0.method == method && $0.recall >= recall }
-        let shares = Set(points.filter { $0.k == 10 }.map(\.share))
-        guard let measured = shares.filter({ $0 <= share * 1.001 }).max() ?? (method == .lists ? shares.min() : nil) else { return nil }
-        guard let few = points.filter({ $0.k == 10 && $0.share == measured }).min(by: { $0.recall < $1.recall }) else { return nil }
-        let growth = growth(points, k: k)
+        guard let few = calibration.point(method, share: share, recall: recall) else { return nil }
+        let growth = growth(method, k: k, recall: recall)
         func grown(_ value: UInt32, by factor: Float) -> Int { max(1, Int((Float(value) * factor).rounded(.up))) }
         let refined = max(k, grown(few.refined, by: growth.refined))
         let width = grown(few.width, by: growth.width)
@@ -66,19 +63,62 @@ extension VectorIndex {
     }
 
     /// How much wider than for ten a search must be for k: measured at 100, in proportion beyond and in between.
-    private func growth(_ points: [CalibratedPoint], k: Int) -> (width: Float, refined: Float) {
+    private func growth(_ method: CalibratedPoint.Method, k: Int, recall: Float) -> (width: Float, refined: Float) {
         guard k > 10 else { return (1, 1) }
-        let many = points.filter { $0.k == 100 && $0.share == 1 }.min { $0.recall < $1.recall }
-        let few = points.filter { $0.k == 10 && $0.share == 1 }.min { $0.recall < $1.recall }
+        let many = calibration.pointForMany(method, recall: recall)
+        guard let many, let few = calibration.point(method, share: 1, recall: recall) else { return (Float(k) / 10, Float(k) / 10) }
         let step = Float(k - 10) / 90
-        guard let many, let few else { return (Float(k) / 10, Float(k) / 10) }
         return (
             1 + step * (max(1, Float(many.width) / Float(few.width)) - 1), 1 + step * (max(1, Float(many.refined) / Float(few.refined)) - 1)
         )
     }
 
     /// What a walk of a width given by hand can be expected to find, as far as that was measured.
-    private func expectedRecall(of width: Int, k: Int) -> Float {
-        points.filter { $0.method == .walk && $0.share == 1 && $0.k == 10 && Int($0.width) * max(k, 10) / 10 <= width }.map(\.recall).max() ?? 0.5
+    private func expectedRecall(of width: Int, k: Int) -> Float { calibration.recall(ofWalk: width * 10 / max(k, 10)) }
+}
+
+/// The points measured of an index, put in order once, so that a search looks its own up without allocating.
+struct CalibrationTable: Sendable {
+    /// For ten nearest: by method, shares falling, and for each its points by rising recall.
+    private var few: [[(share: Float, points: [CalibratedPoint])]] = [[], []]
+    /// For a hundred, all rows visible.
+    private var many: [[CalibratedPoint]] = [[], []]
+
+    init(_ points: [CalibratedPoint]) {
+        for method in [CalibratedPoint.Method.walk, .lists] {
+            let own = points.filter { $0.method == method }.sorted { $0.recall < $1.recall }
+            let shares = Set(own.filter { $0.k == 10 }.map(\.share)).sorted(by: >)
+            few[Int(method.rawValue)] = shares.map { share in (share, own.filter { $0.k == 10 && $0.share == share }) }
+            many[Int(method.rawValue)] = own.filter { $0.k == 100 && $0.share == 1 }
+        }
+    }
+
+    /// The point of the largest share measured that is not above the one at hand, and of the least recall that is enough. Below all
+    /// shares there is none for walks, and for lists that of the least.
+    func point(_ method: CalibratedPoint.Method, share: Float, recall: Float) -> CalibratedPoint? {
+        let groups = few[Int(method.rawValue)]
+        var found: Int?
+        for index in groups.indices where groups[index].share <= share * 1.001 {
+            found = index
+            break
+        }
+        if found == nil, method == .lists, !groups.isEmpty { found = groups.count - 1 }
+        guard let found else { return nil }
+        return Self.least(groups[found].points, recall)
+    }
+
+    func pointForMany(_ method: CalibratedPoint.Method, recall: Float) -> CalibratedPoint? { Self.least(many[Int(method.rawValue)], recall) }
+
+    private static func least(_ points: [CalibratedPoint], _ recall: Float) -> CalibratedPoint? {
+        for point in points where point.recall >= recall { return point }
+        return nil
+    }
+
+    /// What a walk of this width finds of ten, all rows visible; half where that is below all that was measured.
+    func recall(ofWalk width: Int) -> Float {
+        guard let all = few[0].first, all.share == 1 else { return 0.5 }
+        var recall: Float = 0.5
+        for point in all.points where Int(point.width) <= width { recall = max(recall, point.recall) }
+        return recall
     }
 }

@@ -61,7 +61,7 @@ package final class VectorIndex: Sendable {
     private let numbers: CellBuffer<UInt32>
     private let noCentre: CellBuffer<Float>
     /// What was measured at build.
-    let points: [CalibratedPoint]
+    let calibration: CalibrationTable
 
     package static let noLink = UInt32.max
 
@@ -72,9 +72,9 @@ package final class VectorIndex: Sendable {
         let parameters = columns.parameters
         transform = VectorTransform(metric: metric, sourceDimension: Int(parameters.sourceDimension), boundSquared: parameters.boundSquared)
         numbers = CellBuffer((0..<parameters.listCount).map { $0 })
-        points = (0..<columns.calibration.count / CalibratedPoint.wordCount).compactMap { point in
+        calibration = CalibrationTable((0..<columns.calibration.count / CalibratedPoint.wordCount).compactMap { point in
             CalibratedPoint(columns.calibration.part(point * CalibratedPoint.wordCount..<(point + 1) * CalibratedPoint.wordCount))
-        }
+        })
         noCentre = CellBuffer(count: transform.dimension)
         codes = CodeRows(bytes: columns.codes, stride: Int(parameters.stride))
     }

@@ -111,9 +111,19 @@ static inline void nt_prefetch_rows(const uint8_t *rows, size_t stride, size_t b
 
 static inline uint64_t nt_candidate_key(float distance, uint32_t id) {
     uint32_t bits;
+    distance += 0.0f;  // -0 is 0
     __builtin_memcpy(&bits, &distance, sizeof bits);
     bits ^= (uint32_t)((int32_t)bits >> 31) | 0x80000000u;
     return (uint64_t)bits << 32 | id;
+}
+
+/// The distance that a key was made of.
+static inline float nt_candidate_distance(uint64_t key) {
+    uint32_t bits = (uint32_t)(key >> 32);
+    bits = bits & 0x80000000u ? bits ^ 0x80000000u : ~bits;
+    float distance;
+    __builtin_memcpy(&distance, &bits, sizeof distance);
+    return distance;
 }
 
 /// Takes the links of a node that were not visited yet, marks them, and asks for `bytes` of each one's row.

@@ -21,12 +21,6 @@ struct IndexedSearch {
         self.visibility = visibility
     }
 
-    /// Whether the segment is searched by its index at all.
-    static func applies(to part: ChunkPart, space: Int) -> VectorIndex? {
-        guard let segment = part.segment, segment.corruption == nil else { return nil }
-        return segment.indexes[space]?.index
-    }
-
     /// Calls `body` for the nearest rows found, in no order: at least as many as there are, up to k. False where the segment has to
     /// be compared vector by vector instead.
     mutating func run(

@@ -150,11 +150,12 @@ private struct PartSearch {
     /// False where a segment turned out to be damaged on the way: then all is to be done again without it.
     mutating func run() throws(EngineError) -> Bool {
         do throws(EngineError) {
-            for (part, firstRow) in zip(snapshot.parts, snapshot.firstRows) where part.liveCount > 0 && part.segment?.corruption == nil {
-                if indexed != nil, let index = IndexedSearch.applies(to: part, space: space), let segment = part.segment {
-                    try run(on: part, segment, index, firstRow: firstRow)
+            // By number: to take a part out of the list is to count dozens of references up and down.
+            for number in snapshot.parts.indices where snapshot.parts[number].liveCount > 0 && snapshot.parts[number].segment?.corruption == nil {
+                if indexed != nil, let segment = snapshot.parts[number].segment, let index = segment.indexes[space]?.index {
+                    try run(on: number, segment, index)
                 } else {
-                    try scan.run(over: part, firstRow: firstRow)
+                    try scan.run(over: snapshot.parts[number], firstRow: snapshot.firstRows[number])
                 }
             }
             return true
@@ -164,15 +165,16 @@ private struct PartSearch {
         }
     }
 
-    private mutating func run(on part: ChunkPart, _ segment: Segment, _ index: VectorIndex, firstRow: Int) throws(EngineError) {
+    private mutating func run(on part: Int, _ segment: Segment, _ index: VectorIndex) throws(EngineError) {
+        let (firstRow, liveCount) = (snapshot.firstRows[part], snapshot.parts[part].liveCount)
         for (number, query) in queries.enumerated() {
             try deadline.check()
             let isDone = try ScratchPool.shared.with { (scratch) throws(EngineError) in
-                try indexed!.run(query, on: segment, index, liveCount: part.liveCount, scratch: scratch) { row, document, score in  // Asked before.
+                try indexed!.run(query, on: segment, index, liveCount: liveCount, scratch: scratch) { row, document, score in  // Asked before.
                     scan.search.offer(Candidate(score: score, tie: document, row: UInt32(firstRow) + row), to: number)
                 }
             }
-            if !isDone { try scan.run(over: part, firstRow: firstRow, only: number) }
+            if !isDone { try scan.run(over: snapshot.parts[part], firstRow: firstRow, only: number) }
         }
     }
 

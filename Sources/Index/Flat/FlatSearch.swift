@@ -13,9 +13,8 @@ extension Metric {
 /// A query made ready: unit length for cosine.
 package struct FlatQuery: Sendable {
     let metric: Metric
-    let vector: [Float]
     let squaredLength: Float
-    /// The same, for searches by an index.
+    /// The vector, aligned.
     private let packed: CellBuffer<Float>
 
     /// The vector is finite, of the space's dimension, and not zero where the metric is cosine.
@@ -23,16 +22,16 @@ package struct FlatQuery: Sendable {
         self.metric = metric
         let squared = Kernels.best.sumOfSquares(vector)
         let scale = metric == .cosine ? Float(1 / squared.squareRoot()) : 1
-        var scaled: [Float] = []
-        scaled.reserveCapacity(vector.count)
-        for index in vector.indices { scaled.append(vector[index] * scale) }
-        self.vector = scaled
-        packed = CellBuffer(scaled)
+        packed = CellBuffer(count: vector.count)
+        let cells = packed.cells
+        for index in vector.indices { cells[index] = vector[index] * scale }
         squaredLength = metric == .cosine ? 1 : Float(squared)
     }
 
     /// Valid for as long as the query is kept.
     package var cells: Cells<Float> { packed.cells.readOnly }
+    private var vector: Cells<Float> { cells }
+    var dimension: Int { packed.count }
 
     /// The score that callers see, from the one that ranks: a distance instead of its negative square.
     package func finalScore(_ ranked: Float) -> Float {
@@ -84,11 +83,11 @@ package struct FlatSearch {
 
     package init(queries: [FlatQuery], k: Int) {
         precondition(!queries.isEmpty, "a search has a query")
-        let dimension = queries[0].vector.count
-        precondition(queries.allSatisfy { $0.vector.count == dimension }, "queries of a batch have one dimension")
+        let dimension = queries[0].dimension
+        precondition(queries.allSatisfy { $0.dimension == dimension }, "queries of a batch have one dimension")
         self.queries = queries
         self.dimension = dimension
-        packedQueries = queries.count >= Self.batchMin ? queries.flatMap(\.vector) : []
+        packedQueries = queries.count >= Self.batchMin ? queries.flatMap { query in (0..<dimension).map { query.cells[$0] } } : []
         best = [TopK](repeating: TopK(capacity: k), count: queries.count)
     }
 

@@ -15,10 +15,7 @@ enum CandidateKey {
     static func number(_ key: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: key) & 0x7fff_ffff }
 
     @inline(__always)
-    static func distance(_ key: UInt64) -> Float {
-        let image = UInt32(truncatingIfNeeded: key >> 32)
-        return Float(bitPattern: image & 0x8000_0000 != 0 ? image ^ 0x8000_0000 : ~image)
-    }
+    static func distance(_ key: UInt64) -> Float { nt_candidate_distance(key) }
 }
 
 /// At most `capacity` keys, nearest first. An insertion moves what lies behind it: for the few dozen that a walk keeps,
