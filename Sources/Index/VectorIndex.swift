@@ -87,3 +87,24 @@ package final class VectorIndex: Sendable {
     var listNumbers: Cells<UInt32> { numbers.cells.readOnly }
     var listCount: Int { Int(columns.parameters.listCount) }
 }
+
+extension IndexColumns {
+    /// The same columns with those that walks read copied into memory of their own, on huge pages: a random read of a mapped file
+    /// waits for the address as well as for the line (measured on 60,000 x 784: 1.3 times as many searches). Codes, which only the
+    /// best candidates are ranked by, come along where they are few enough. The buffers are to be kept.
+    package func resident(codesMax: Int) -> (columns: IndexColumns, buffers: [any Sendable]) {
+        var (columns, buffers) = (self, [any Sendable]())
+        func copy<T>(_ cells: Cells<T>) -> Cells<T> {
+            let buffer = CellBuffer<T>(count: cells.count)
+            buffer.cells.copy(cells, at: 0)
+            buffers.append(buffer)
+            return buffer.cells.readOnly
+        }
+        columns.links = copy(links)
+        columns.medoidCodes = copy(medoidCodes)
+        columns.lines = copy(lines)
+        // Without lines the walk reads codes.
+        if lines.count == 0 || codes.count <= codesMax { columns.codes = copy(codes) }
+        return (columns, buffers)
+    }
+}

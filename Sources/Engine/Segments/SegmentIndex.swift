@@ -35,8 +35,12 @@ final class SegmentIndex: Sendable {
         let columns = try IndexColumns(
             stored: { id in unsafe file.column(id.rawValue)?.lentElements() ?? Cells(start: nil, count: 0) },
             rowCount: segment.rowCount, dimension: space.dimension, metric: space.metric, file: file.name)
-        return VectorIndex(columns, metric: space.metric, owner: file)
+        let (resident, buffers) = columns.resident(codesMax: residentCodesMax)
+        return VectorIndex(resident, metric: space.metric, owner: buffers + [file])
     }
+
+    /// Bytes of codes up to which an index has them in memory of its own: an eighth of the machine's.
+    private static let residentCodesMax = PhysicalMemory.byteCount / 8
 
     static func write(_ index: BuiltIndex, to output: SegmentOutput) throws(EngineError) -> FileReference {
         let columns = index.columns
