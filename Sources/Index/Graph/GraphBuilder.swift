@@ -10,7 +10,7 @@ struct GraphSettings: Sendable {
     /// Neighbours that a row takes from each of its leaves.
     var leafNeighbours = 30
     /// Neighbours kept of all leaves.
-    var candidates = 128
+    var candidates = 48
     /// Whether links that thinning would drop fill what room is left.
     var isFilled: Bool
 }
@@ -105,35 +105,17 @@ struct GraphBuilder: Sendable {
     /// Keeps candidates, nearest first, that are nearer to the row than to any kept before (the rule of relative neighbourhoods).
     private func thin(_ row: Int, _ candidates: Cells<UInt64>, into table: LinkTable, _ work: ThinningRoom) {
         let links = table.links(row)
-        var (count, skipped) = (0, 0)
-        for i in 0..<candidates.count {
-            let other = UInt32(truncatingIfNeeded: candidates[i])
-            if count == settings.degree { break }
-            if isHidden(other, at: Int32(candidates[i] >> 32), behind: links.readOnly.part(0..<count), work) {
-                work.skipped.cells[skipped] = other
-                skipped += 1
-            } else {
-                links[count] = other
-                count += 1
-            }
+        work.take(candidates, points)
+        var count = 0
+        while count < settings.degree, let kept = work.keepNext(points) {
+            links[count] = kept
+            count += 1
         }
-        if settings.isFilled {
-            for i in 0..<min(skipped, settings.degree - count) { links[count + i] = work.skipped.cells[i] }
+        guard settings.isFilled else { return }
+        for place in 0..<candidates.count where count < settings.degree && work.isHidden(place) {
+            links[count] = UInt32(truncatingIfNeeded: candidates[place])
+            count += 1
         }
-    }
-
-    /// Whether a kept row is nearer to the candidate than the row itself is.
-    private func isHidden(_ candidate: UInt32, at distance: Int32, behind kept: Cells<UInt32>, _ work: ThinningRoom) -> Bool {
-        guard kept.count > 0 else { return false }
-        let query = points.signed(Int(candidate), into: work.query.cells)
-        let own = points.norms[Int(candidate)]
-        // Four at a time: the nearest, which come first, hide most.
-        for first in stride(from: 0, to: kept.count, by: 4) {
-            let ids = kept.part(first..<min(first + 4, kept.count))
-            CodeKernels.best.dots(query, points.rows, ids: ids, into: work.dots.cells)
-            for i in 0..<ids.count where own + points.norms[Int(ids[i])] - 2 * work.dots.cells[i] < distance { return true }
-        }
-        return false
     }
 
     /// The row's own links and those of rows that link to it, thinned out again where they are too many.
@@ -167,7 +149,12 @@ final class ThinningRoom {
     private(set) var dots = CellBuffer<Int32>(count: 0)
     private(set) var ids = CellBuffer<UInt32>(count: 0)
     private(set) var keys = CellBuffer<UInt64>(count: 0)
-    private(set) var skipped = CellBuffer<UInt32>(count: 0)
+    /// Candidates neither kept nor hidden: row, place among the candidates, distance.
+    private var leftIDs = CellBuffer<UInt32>(count: 0)
+    private var leftPlaces = CellBuffer<UInt32>(count: 0)
+    private var leftDistances = CellBuffer<Int32>(count: 0)
+    private var left = 0
+    private var hidden = CellBuffer<Bool>(count: 0)
 
     init(_ points: CodePoints, _ settings: GraphSettings) {
         query = CellBuffer(count: points.rows.stride)
@@ -180,7 +167,44 @@ final class ThinningRoom {
         dots = CellBuffer(count: 2 * count)
         ids = CellBuffer(count: 2 * count)
         keys = CellBuffer(count: 2 * count)
-        skipped = CellBuffer(count: 2 * count)
+        leftIDs = CellBuffer(count: 2 * count)
+        leftPlaces = CellBuffer(count: 2 * count)
+        leftDistances = CellBuffer(count: 2 * count)
+        hidden = CellBuffer(count: 2 * count)
+    }
+
+    func take(_ candidates: Cells<UInt64>, _ points: CodePoints) {
+        left = candidates.count
+        for place in 0..<left {
+            leftIDs.cells[place] = UInt32(truncatingIfNeeded: candidates[place])
+            leftPlaces.cells[place] = UInt32(place)
+            leftDistances.cells[place] = Int32(candidates[place] >> 32)
+            hidden.cells[place] = false
+        }
+        prefetchRows(points.rows.bytes, stride: points.rows.stride, bytes: points.rows.stride, ids: leftIDs.cells.readOnly.part(0..<left))
+    }
+
+    func isHidden(_ place: Int) -> Bool { hidden.cells[place] }
+
+    /// Takes the nearest that is left; those nearer to it than to the row are hidden from then on.
+    func keepNext(_ points: CodePoints) -> UInt32? {
+        guard left > 0 else { return nil }
+        let (ids, places, distances, dots, hidden) = (leftIDs.cells, leftPlaces.cells, leftDistances.cells, dots.cells, hidden.cells)
+        let kept = ids[0]
+        let others = ids.readOnly.part(1..<left)
+        CodeKernels.best.dots(points.signed(Int(kept), into: query.cells), points.rows, ids: others, into: dots)
+        let own = points.norms[Int(kept)]
+        var still = 0
+        for i in 0..<others.count {
+            if own + points.norms[Int(others[i])] - 2 * dots[i] < distances[1 + i] {
+                hidden[Int(places[1 + i])] = true
+            } else {
+                (ids[still], places[still], distances[still]) = (ids[1 + i], places[1 + i], distances[1 + i])
+                still += 1
+            }
+        }
+        left = still
+        return kept
     }
 }
 

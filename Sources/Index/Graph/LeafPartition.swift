@@ -36,24 +36,25 @@ struct LeafPartition: Sendable {
         let leaderCount = min(64, max(4, rows.count * 2 / Self.leafRowsMax))
         let leaders = random.sample(leaderCount, below: rows.count).map { rows[$0] }
         let leaderCodes = CellBuffer<UInt8>(count: leaderCount * points.rows.stride)
+        let leaderNorms = CellBuffer(leaders.map { points.norms[Int($0)] })
         for (i, leader) in leaders.enumerated() { leaderCodes.cells.copy(points.rows.row(Int(leader)), at: i * points.rows.stride) }
         let nearest = CellBuffer<UInt8>(count: rows.count)
         let leaderRows = CodeRows(bytes: leaderCodes.cells.readOnly, stride: points.rows.stride)
-        workers.forEachBlock(rows.count, size: 4096) { block in assign(rows, block, leaders, leaderRows, nearest.cells) }
+        workers.forEachBlock(rows.count, size: 4096) { block in assign(rows, block, leaderRows, leaderNorms.cells.readOnly, nearest.cells) }
         var groups = [[UInt32]](repeating: [], count: leaderCount)
         for (i, row) in rows.enumerated() { groups[Int(nearest.cells[i])].append(row) }
         return joined(groups, of: rows)
     }
 
-    private func assign(_ rows: [UInt32], _ block: Range<Int>, _ leaders: [UInt32], _ leaderCodes: CodeRows, _ nearest: MutableCells<UInt8>) {
+    private func assign(_ rows: [UInt32], _ block: Range<Int>, _ leaders: CodeRows, _ leaderNorms: Cells<Int32>, _ nearest: MutableCells<UInt8>) {
         let query = CellBuffer<Int8>(count: points.rows.stride), dots = CellBuffer<Int32>(count: leaders.count)
         for i in block {
             let row = Int(rows[i])
             let signed = points.signed(row, into: query.cells)
-            CodeKernels.best.dots(signed, leaderCodes, 0..<leaders.count, into: dots.cells)
+            CodeKernels.best.dots(signed, leaders, 0..<leaders.count, into: dots.cells)
             var (best, bestDistance) = (0, Int32.max)
-            for (leader, number) in leaders.enumerated() {
-                let distance = points.norms[Int(number)] - 2 * dots.cells[leader]
+            for leader in 0..<leaders.count {
+                let distance = leaderNorms[leader] - 2 * dots.cells[leader]
                 if distance < bestDistance { (best, bestDistance) = (leader, distance) }
             }
             nearest[i] = UInt8(best)

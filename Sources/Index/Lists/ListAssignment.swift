@@ -40,7 +40,7 @@ struct ListCentres: Sendable {
         }
     }
 
-    private static let iterations = 10
+    private static let iterations = 6
     static let blockRows = 1024
 
     /// The nearest centre of each row, and the squared distance less the row's own squared length. `products` is room for a
@@ -65,20 +65,23 @@ struct ListCentres: Sendable {
     /// Means of what is nearest to each centre; one that has nothing moves to a row chosen at random.
     private static func means(of sample: Cells<Float>, by nearest: Cells<UInt32>, _ old: ListCentres, _ random: inout SplitMix64) -> ListCentres {
         let dimension = old.dimension
-        var (sums, counts) = ([Float](repeating: 0, count: old.values.count), [Int](repeating: 0, count: old.count))
+        let sums = CellBuffer<Float>(count: old.values.count)
+        var counts = [Int](repeating: 0, count: old.count)
         for row in 0..<nearest.count {
             let centre = Int(nearest[row])
             counts[centre] += 1
-            for j in 0..<dimension { sums[centre * dimension + j] += sample[row * dimension + j] }
+            let (sum, values) = (sums.cells.part(centre * dimension..<(centre + 1) * dimension), sample.part(row * dimension..<(row + 1) * dimension))
+            for j in 0..<dimension { sum[j] += values[j] }
         }
         for centre in 0..<old.count {
+            let sum = sums.cells.part(centre * dimension..<(centre + 1) * dimension)
             if counts[centre] == 0 {
                 let row = random.next(below: nearest.count)
-                for j in 0..<dimension { sums[centre * dimension + j] = sample[row * dimension + j] }
+                sum.copy(sample.part(row * dimension..<(row + 1) * dimension), at: 0)
             } else {
-                for j in 0..<dimension { sums[centre * dimension + j] /= Float(counts[centre]) }
+                for j in 0..<dimension { sum[j] /= Float(counts[centre]) }
             }
         }
-        return ListCentres(sums, dimension)
+        return ListCentres((0..<old.values.count).map { sums.cells[$0] }, dimension)
     }
 }

@@ -85,21 +85,112 @@ struct LineCode: Sendable {
         for column in 0..<LineColumn.count {
             let z = projections[column]
             held += z * z
-            let (step, levels) = (step(column), Self.levels(column))
-            let level = max(0, min(levels - 1, Int((z / step + Float(levels / 2)).rounded(.down))))
-            product += (Float(level) - Float(levels - 1) / 2) * step * z
+            let level = level(of: z, in: column)
+            product += value(of: level, in: column) * z
             let place = LineColumn.place(column)
             line[place.byte] |= UInt8(level << place.bit)
         }
+        let floats = floats(held: held, product: product, squaredLength: squaredLength)
+        store(floats.add, in: line, at: LineColumn.valueBytes)
+        store(floats.factor, in: line, at: LineColumn.valueBytes + 4)
+    }
+
+    @inline(__always)
+    private func level(of z: Float, in column: Int) -> Int {
+        let (scaled, levels) = (z / step(column) + Float(Self.levels(column) / 2), Self.levels(column))
+        return scaled > 0 ? scaled < Float(levels) ? Int(scaled) : levels - 1 : 0
+    }
+
+    @inline(__always)
+    private func value(of level: Int, in column: Int) -> Float { (Float(level) - Float(Self.levels(column) - 1) / 2) * step(column) }
+
+    /// `held` is the squared length of the projections, `product` theirs with what is decoded of them.
+    private func floats(held: Float, product: Float, squaredLength: Float) -> (add: Float, factor: Float) {
         let add = held + Self.residueShare * max(0, squaredLength - held)
         // The decoded vector is too short or too long in the vector's own direction: this sets it right.
         let factor = product > 1e-9 * held ? -2 * held / product : 0
-        store(add, in: line, at: LineColumn.valueBytes)
-        store(factor.isFinite ? factor : 0, in: line, at: LineColumn.valueBytes + 4)
+        return (add, factor.isFinite ? factor : 0)
     }
 
     private func store(_ value: Float, in line: MutableCells<UInt8>, at place: Int) {
         for byte in 0..<4 { line[place + byte] = UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * byte)) }
+    }
+
+    // MARK: Worth
+
+    /// The share of the true nearest ten of some rows of the sample that lines rank among the first thirty.
+    ///
+    /// 192 numbers do not hold vectors whose dimensions are many and each count for something: lines would then lead walks astray.
+    func share(of sample: Cells<Float>) -> Float {
+        let rows = min(sample.count / dimension, Self.judgedRows), queries = min(rows / 4, Self.judgingRows)
+        guard rows - queries > 30 else { return 1 }
+        let projections = CellBuffer<Float>(count: rows * LineColumn.count), decoded = CellBuffer<Float>(count: rows * LineColumn.count)
+        project(sample.part(0..<rows * dimension), into: projections.cells)
+        let (mean, centred) = (CellBuffer(mean), CellBuffer<Float>(count: dimension))
+        var (halfSquares, halfAdds) = ([Float](repeating: 0, count: rows), [Float](repeating: 0, count: rows))
+        for row in 0..<rows {
+            let vector = sample.part(row * dimension..<(row + 1) * dimension)
+            _ = CodeKernels.best.centre(vector, around: mean.cells.readOnly, into: centred.cells)
+            halfSquares[row] = Float(Kernels.best.sumOfSquares(vector.span)) / 2
+            let range = row * LineColumn.count..<(row + 1) * LineColumn.count
+            halfAdds[row] = decode(
+                projections.cells.readOnly.part(range), squaredLength: Float(Kernels.best.sumOfSquares(centred.cells.span)),
+                into: decoded.cells.part(range)) / 2
+        }
+        let others = queries..<rows
+        let distances = Self.distances(
+            sample, others, halfSquares, queries: sample.part(0..<queries * dimension), dimension: dimension)
+        let estimates = Self.distances(
+            decoded.cells.readOnly, others, halfAdds, queries: projections.cells.readOnly.part(0..<queries * LineColumn.count),
+            dimension: LineColumn.count)
+        let (keys, numbers) = (CellBuffer<UInt64>(count: 30 + CandidatePool.spareKeys), CellBuffer((0..<UInt32(others.count)).map { $0 }))
+        var hits = 0
+        for query in 0..<queries {
+            let range = query * others.count..<(query + 1) * others.count
+            let distances = distances.cells.readOnly.part(range)
+            var nearest = CandidatePool(keys: keys.cells, capacity: 10)
+            nearest.offer(numbers.cells.readOnly, distances, by: .best)
+            let tenth = CandidateKey.distance(nearest[9])
+            var found = CandidatePool(keys: keys.cells, capacity: 30)
+            found.offer(numbers.cells.readOnly, estimates.cells.readOnly.part(range), by: .best)
+            // Of equal rows any will do.
+            hits += min(10, (0..<30).count { distances[Int(CandidateKey.number(found[$0]))] <= tenth })
+        }
+        return Float(hits) / Float(10 * queries)
+    }
+
+    private static let judgedRows = 8192
+    private static let judgingRows = 128
+
+    /// What a line's distance to a projected query multiplies with it, but for the -2; returns what it adds.
+    private func decode(_ projections: Cells<Float>, squaredLength: Float, into decoded: MutableCells<Float>) -> Float {
+        var (held, product) = (Float(0), Float(0))
+        for column in 0..<LineColumn.count {
+            let z = projections[column]
+            decoded[column] = value(of: level(of: z, in: column), in: column)
+            held += z * z
+            product += decoded[column] * z
+        }
+        let floats = floats(held: held, product: product, squaredLength: squaredLength)
+        for column in 0..<LineColumn.count { decoded[column] *= -floats.factor / 2 }
+        return floats.add
+    }
+
+    /// Half of the squared distances of each query from the rows of a range, but for what all of a query's have in common.
+    private static func distances(
+        _ rows: Cells<Float>, _ range: Range<Int>, _ halfSums: [Float], queries: Cells<Float>, dimension: Int
+    ) -> CellBuffer<Float> {
+        let queryCount = queries.count / dimension
+        let distances = CellBuffer<Float>(count: queryCount * range.count)
+        var output = distances.cells.mutableSpan
+        MatrixProduct.multiply(
+            queries: queries.span, queryCount: queryCount, queryStride: dimension,
+            rows: rows.part(range.lowerBound * dimension..<range.upperBound * dimension).span, rowCount: range.count, rowStride: dimension,
+            dim: dimension, into: &output, productStride: range.count)
+        for query in 0..<queryCount {
+            for i in 0..<range.count { distances.cells[query * range.count + i] = halfSums[range.lowerBound + i] - distances.cells[query * range.count + i] }
+        }
+        return distances
     }
 
     // MARK: Axes
