@@ -81,7 +81,8 @@ struct IndexedSearch {
     private static let gatheredRowsMax = 4096
 
     private func rank(_ query: FlatQuery, k: Int, _ segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
-        for i in 0..<scratch.candidates.count { try segment.touch(Int(scratch.candidates[i]), space: space) }
+        try segment.touchForRanking(space: space)
+        for i in 0..<scratch.candidates.count { try segment.touchVector(Int(scratch.candidates[i]), space: space) }
         segment.vectors[space].rows.rank(query.cells, k: k, scratch: scratch)
     }
 

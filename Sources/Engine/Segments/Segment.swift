@@ -225,11 +225,19 @@ final class Segment: Sendable {
         do { try versions.touch(0..<rowCount) } catch { throw quarantine(error) }
     }
 
-    /// Makes sure that what `vectors` lends of a row is whole.
+    /// Makes sure that what `vectors` lends of all rows is whole, but for the vectors themselves: those are touched one by one.
     @inline(__always)
-    func touch(_ row: Int, space: Int) throws(EngineError) {
-        do { try vectors[space].touch(row) } catch { throw quarantine(error) }
-        guard vectors[space].documents[row] < documentCount else { throw quarantine("the document of row \(row)") }
+    func touchForRanking(space: Int) throws(EngineError) {
+        guard !vectors[space].isChecked else { return }
+        try touchDocuments()
+        do { try vectors[space].touchFactors() } catch { throw quarantine(error) }
+        vectors[space].setChecked()
+    }
+
+    /// Makes sure that a row's vector is whole.
+    @inline(__always)
+    func touchVector(_ row: Int, space: Int) throws(EngineError) {
+        do { try vectors[space].touchVector(row) } catch { throw quarantine(error) }
     }
 
     func absentCount(space: Int) throws(EngineError) -> Int { try intact().spaces[space].absentCount }
@@ -290,20 +298,17 @@ final class Segment: Sendable {
     }
 }
 
-/// The columns that a search by an index reads, lent as long as the segment is held. A row is touched before it is read.
-struct SegmentVectors: Sendable {
+/// The columns that a search by an index reads, lent as long as the segment is held. What is read was touched before.
+final class SegmentVectors: Sendable {
     let rows: VectorRows
     let documents: Cells<UInt32>
     let versions: Cells<UInt32>
     private let columns: Segment.Columns.Space
-    private let documentColumn: PlainColumn
-    private let versionColumn: PlainColumn
+    private let checked = Atomic(false)
 
     fileprivate init(_ columns: Segment.Columns.Space, _ schema: SpaceSchema, documents: PlainColumn, versions: PlainColumn) {
         self.columns = columns
-        documentColumn = documents
-        versionColumn = versions
-        // Sound: the columns, kept here, hold their file.
+        // Sound: the columns, of which one is kept here, hold their file.
         unsafe self.documents = documents.lentElements()
         unsafe self.versions = versions.lentElements()
         unsafe rows = VectorRows(
@@ -311,11 +316,10 @@ struct SegmentVectors: Sendable {
             metric: schema.metric)
     }
 
+    fileprivate var isChecked: Bool { checked.load(ordering: .acquiring) }
+    fileprivate func setChecked() { checked.store(true, ordering: .releasing) }
+    fileprivate func touchFactors() throws(Corruption) { try columns.factors.touch(0..<columns.factors.count) }
+
     @inline(__always)
-    fileprivate func touch(_ row: Int) throws(Corruption) {
-        try columns.vectors.touch(row * columns.width..<(row + 1) * columns.width)
-        try columns.factors.touch(row..<row + 1)
-        try documentColumn.touch(row..<row + 1)
-        try versionColumn.touch(row..<row + 1)
-    }
+    fileprivate func touchVector(_ row: Int) throws(Corruption) { try columns.vectors.touch(row * columns.width..<(row + 1) * columns.width) }
 }
