@@ -49,25 +49,49 @@ struct GraphBuilder: Sendable {
 
     // MARK: Far links
 
-    /// Links a sample of the rows, the medoids among it, as if there were no others, and a sample of that, and so on: where
-    /// clusters lie so far apart that all neighbours of a row are in its own, these lead from one to another.
+    /// Links a part of the rows as if there were no others, and a part of that, and so on: where clusters lie so far apart that all
+    /// neighbours of a row are in its own, these lead from one to another.
     private func addFarLinks(_ rows: [UInt32], to links: LinkTable) -> Bool {
-        var (random, sample) = (SplitMix64(seed: seed &+ 7), rows)
-        while sample.count > Self.farShare * 2 {
-            sample = Array(Set(random.sample(sample.count / Self.farShare, below: sample.count).map { sample[$0] }).union(medoids)).sorted()
-            guard sample.count < rows.count / 2 else { break }
-            let copied = CopiedPoints(points, sample)
-            var settings = settings
-            (settings.partitions, settings.degree, settings.isFilled) = (2, Self.farDegree, false)
-            let level = GraphBuilder(points: copied.points, medoids: [], settings: settings, workers: workers, seed: seed &+ 8)
-            guard let far = withExtendedLifetime(copied, { level.links(between: (0..<UInt32(sample.count)).map { $0 }) }) else { return false }
-            for (i, row) in sample.enumerated() { add(far.used(i), of: sample, to: links, Int(row)) }
-            if sample.count <= 2 * medoids.count { break }
+        var random = SplitMix64(seed: seed &+ 7)
+        let isMedoid = Set(medoids)
+        // Rows as they are numbered in `graph`, and their names.
+        var (ids, graph, names) = (rows, links, Array(0..<UInt32(points.count)))
+        while ids.count > 2 * medoids.count + settings.degree {
+            let part = Self.part(of: ids, graph, with: ids.filter { isMedoid.contains(names[Int($0)]) }, &random).map { names[Int($0)] }
+            guard part.count < ids.count * 3 / 4 else { break }
+            guard let far = self.links(amongOnly: part) else { return false }
+            for (i, row) in part.enumerated() { add(far.used(i), of: part, to: links, Int(row)) }
+            (ids, graph, names) = (Array(0..<UInt32(part.count)), far, part)
         }
         return true
     }
 
-    private static let farShare = 16
+    /// One row of sixteen, the first (walks begin there), and more until two links lead from some of them to any row: so no
+    /// cluster is without. Rising.
+    private static func part(of ids: [UInt32], _ graph: LinkTable, with first: [UInt32], _ random: inout SplitMix64) -> [UInt32] {
+        let (isCovered, isTaken) = (CellBuffer<Bool>(count: graph.rows), CellBuffer<Bool>(count: graph.rows))
+        func cover(_ id: UInt32, links: Int) {
+            isCovered.cells[Int(id)] = true
+            guard links > 0 else { return }
+            let used = graph.used(Int(id))
+            for i in 0..<used.count { cover(used[i], links: links - 1) }
+        }
+        let order = first + ids.shuffled(using: &random)
+        for (i, id) in order.enumerated() where i < first.count + ids.count / 16 || !isCovered.cells[Int(id)] {
+            isTaken.cells[Int(id)] = true
+            cover(id, links: 2)
+        }
+        return ids.filter { isTaken.cells[Int($0)] }
+    }
+
+    private func links(amongOnly rows: [UInt32]) -> LinkTable? {
+        let copied = CopiedPoints(points, rows)
+        var settings = settings
+        (settings.partitions, settings.degree, settings.isFilled) = (2, Self.farDegree, false)
+        let level = GraphBuilder(points: copied.points, medoids: [], settings: settings, workers: workers, seed: seed &+ 8)
+        return withExtendedLifetime(copied) { level.links(between: (0..<UInt32(rows.count)).map { $0 }) }
+    }
+
     private static let farDegree = 8
 
     /// In place of the furthest where there is no room.

@@ -12,18 +12,33 @@ struct IndexFixture {
     private let factors: CellBuffer<Float>
 
     init(_ rows: [[Float]], _ metric: Metric, _ change: (inout IndexSettings) -> Void = { _ in }) {
-        let dimension = rows[0].count
-        (values, factors) = (CellBuffer(count: rows.count * dimension), CellBuffer(count: rows.count))
-        for (i, row) in rows.enumerated() {
-            for (j, value) in row.enumerated() { values.cells[i * dimension + j] = value }
-            factors.cells[i] = metric.rowFactor(row.span)
-        }
-        vectors = VectorRows(
-            values: values.cells.readOnly, stride: dimension, factors: factors.cells.readOnly, dimension: dimension, metric: metric)
+        (vectors, values, factors) = Self.vectors(rows, metric)
         var settings = IndexSettings()
         change(&settings)
         built = IndexBuilder(vectors, rows: (0..<UInt32(rows.count)).map { $0 }, settings: settings).build()!  // Not cancelled.
         index = VectorIndex(built.columns, metric: metric, owner: built)
+    }
+
+    /// Whether a build gives nothing when it is asked so.
+    static func isCancelled(_ rows: [[Float]], _ metric: Metric, when isCancelled: @escaping @Sendable () -> Bool) -> Bool {
+        let (vectors, values, factors) = vectors(rows, metric)
+        var settings = IndexSettings()
+        settings.isCancelled = isCancelled
+        return withExtendedLifetime((values, factors)) {
+            IndexBuilder(vectors, rows: (0..<UInt32(rows.count)).map { $0 }, settings: settings).build() == nil
+        }
+    }
+
+    private static func vectors(_ rows: [[Float]], _ metric: Metric) -> (VectorRows, CellBuffer<Float>, CellBuffer<Float>) {
+        let dimension = rows[0].count
+        let (values, factors) = (CellBuffer<Float>(count: rows.count * dimension), CellBuffer<Float>(count: rows.count))
+        for (i, row) in rows.enumerated() {
+            for (j, value) in row.enumerated() { values.cells[i * dimension + j] = value }
+            factors.cells[i] = metric.rowFactor(row.span)
+        }
+        let vectors = VectorRows(
+            values: values.cells.readOnly, stride: dimension, factors: factors.cells.readOnly, dimension: dimension, metric: metric)
+        return (vectors, values, factors)
     }
 
     var count: Int { vectors.count }
