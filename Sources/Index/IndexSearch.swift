@@ -92,7 +92,7 @@ extension VectorIndex {
         transform.prepareQuery(query, into: prepared)
         let code = prepareCodes(prepared.readOnly, scratch)
         if hasLines {
-            prepareLine(prepared.readOnly, scratch)
+            scratch.prepareLine(prepared.readOnly, columns.lineAxes, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: scratch.lineQuery, lines: columns.lines)
             let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, scratch)
             return (pool, code, visited)
@@ -130,40 +130,10 @@ extension VectorIndex {
 
     // MARK: The query
 
-    /// The query on the codes' grid: about the centre where distances decide, and then in the rows' step where it fits, so that
-    /// whole numbers stay exact; from zero where products do, since a centre adds the same to each row's product then.
     private func prepareCodes(_ query: Cells<Float>, _ scratch: SearchScratch) -> PreparedCode {
-        let centred = scratch.centred.cells.part(0..<query.count)
-        let values = scratch.values.cells.part(0..<codes.stride)
-        let greatest = kernels.centre(query, around: transform.hasNorms ? columns.centre : zeros, into: centred)
-        let rowStep = columns.parameters.step
-        let step = transform.hasNorms && greatest <= 127 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
-        let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
-        for j in query.count..<codes.stride { values[j] = 0 }
-        return PreparedCode(
-            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms,
-            squaredLength: Float(Kernels.best.sumOfSquares(centred.span)))
-    }
-
-    private func prepareLine(_ query: Cells<Float>, _ scratch: SearchScratch) {
-        let centred = scratch.centred.cells.part(0..<query.count)
-        let values = scratch.lineValues.cells.part(0..<(query.count + 3) / 4 * 4)
-        let step = max(kernels.centre(query, around: columns.lineMean, into: centred) / 127, .leastNormalMagnitude)
-        _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
-        for j in query.count..<values.count { values[j] = 0 }
-        let projections = scratch.projections.cells
-        kernels.project(values.readOnly, blocks: columns.lineBlocks, columnSums: columns.lineSums, into: projections)
-        let (floats, columnValues, scales) = (scratch.columnFloats.cells, scratch.columnValues.cells, columns.lineScales)
-        var greatest = Float.leastNormalMagnitude
-        for column in 0..<LineColumn.count {
-            floats[column] = Float(projections[column]) * scales[column]
-            greatest = max(greatest, floats[column].magnitude)
-        }
-        _ = kernels.quantize(floats.readOnly, scale: 127 / greatest, into: columnValues)
-        // A level's middle: half the levels less one, below the level's number.
-        var bias: Int32 = 0
-        for column in 0..<LineColumn.count { bias += Int32(columnValues[column]) * LineColumn.middles[column] }
-        scratch.lineQuery.setValues(columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
+        scratch.prepareCodes(
+            query, centre: transform.hasNorms ? columns.centre : zeros, rowStep: columns.parameters.step, stride: codes.stride,
+            hasNorms: transform.hasNorms, by: kernels)
     }
 
     // MARK: The walk

@@ -1,0 +1,63 @@
+// A search of rows in memory by their codes: what may be seen of them, and how many are ranked.
+import Index
+import Memory
+
+/// Query vectors against heads whose rows have codes.
+struct CodedSearch {
+    let space: Int
+    let effort: VectorIndex.Effort
+    let documents: DocumentTable
+    let allowed: Bitmap?
+    private let request: CodedRows.Request
+    private(set) var visited = 0
+    /// nil as long as nothing was found by codes.
+    private(set) var expectedRecall: Float?
+
+    init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, allowed: Bitmap?) {
+        self.space = space
+        self.effort = effort
+        self.documents = documents
+        self.allowed = allowed
+        let least = 64 + 8 * k
+        request =
+            switch effort {
+            case .recall(let recall): .init(k: k, wanted: least, missesMax: Int((1 - recall) * Float(k)))
+            case .width(let width): .init(k: k, wanted: max(width, least), missesMax: k / 10)
+            }
+    }
+
+    /// The part's rows, where codes are to be read before them.
+    static func applies(to part: ChunkPart, space: Int) -> (rows: HeadRows, codes: CodedRows)? {
+        guard case .memory(let rows) = part.rows, rows.count >= rowsMin, let codes = rows.spaces[space].codes, codes.isFitting else { return nil }
+        return (rows, codes)
+    }
+
+    /// Fewer are compared by their vectors in a tenth of a millisecond.
+    static let rowsMin = 1000
+
+    /// Calls `body` for the nearest rows found: at least as many as there are, up to k. False where the part has to be compared vector
+    /// by vector instead.
+    mutating func run(
+        _ query: FlatQuery, on rows: HeadRows, _ codes: CodedRows, liveCount: Int, scratch: SearchScratch, _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
+    ) -> Bool {
+        let vectors = rows.spaces[space]
+        let isWhole = allowed == nil && liveCount == rows.count && vectors.absentCount == 0
+        let (documents, allowed) = (documents, allowed)
+        func isVisible(_ row: Int) -> Bool {
+            let document = Int(rows.documents[row])
+            return allowed?[document] ?? true && documents.versions[document] == rows.versions[row] && vectors.hasVector(row)
+        }
+        guard let compared = codes.search(query, request, of: vectors.rows, vectors.factors, scratch: scratch, isVisible: isWhole ? nil : isVisible) else {
+            return false
+        }
+        visited += compared
+        expectedRecall = Self.expectedRecall
+        for i in 0..<scratch.results.count {
+            let result = scratch.results[i]
+            body(result.row, rows.documents[Int(result.row)], result.score)
+        }
+        return true
+    }
+
+    private static let expectedRecall: Float = 0.98
+}

@@ -1,0 +1,258 @@
+// Codes of rows that no index holds yet, by the parameters of one that holds rows like them.
+import Memory
+
+/// Makes a line of each row where the index has lines, a row of 8-bit codes on its grid where not. Keeps copies of what it
+/// needs, so that the index may go.
+///
+/// One thread encodes at a time; queries may be made ready meanwhile.
+package final class RowEncoder: Sendable {
+    private enum Form: Sendable {
+        case line(LineEncoder)
+        case grid(GridEncoder)
+    }
+
+    let transform: VectorTransform
+    /// Bytes of a row's code.
+    let stride: Int
+    /// What codes hold of the index's own rows: see `HeldLength`.
+    let ownShare: Double
+    private let form: Form
+    private let prepared: CellBuffer<Float>
+    private let code: CellBuffer<UInt8>
+
+    /// Encodes 256 of the index's rows to know how well that can be done: half a millisecond.
+    package init(_ index: VectorIndex) {
+        transform = index.transform
+        prepared = CellBuffer(count: transform.dimension)
+        form = index.hasLines ? .line(LineEncoder(index.columns.lineAxes, dimension: transform.dimension)) : .grid(GridEncoder(index))
+        stride = index.hasLines ? LineColumn.lineBytes : index.codes.stride
+        code = CellBuffer(count: stride)
+        var own = HeldLength()
+        if case .line(let encoder) = form {
+            for sample in 0..<min(Self.sampleRows, index.count) {
+                index.decode(sample * index.count / min(Self.sampleRows, index.count), into: prepared.cells)
+                if let held = encoder.encode(prepared.cells.readOnly, into: code.cells) { own.add(held) }
+            }
+        }
+        ownShare = own.share ?? 1
+    }
+
+    private static let sampleRows = 256
+
+    /// The row's code, good until the next call, and how much of the row it holds; nil where the code does not tell where the
+    /// row is.
+    func encode(_ row: Cells<Float>, factor: Float) -> (code: Cells<UInt8>, held: HeldLength?) {
+        transform.prepare(row, factor: factor, into: prepared.cells)
+        let held =
+            switch form {
+            case .line(let encoder): encoder.encode(prepared.cells.readOnly, into: code.cells)
+            case .grid(let encoder): encoder.encode(prepared.cells.readOnly, into: code.cells)
+            }
+        // Products become distances by making all rows as long as the index's longest: this one is longer.
+        let isTooLong = transform.metric == .dot && factor > transform.boundSquared
+        return (code.cells.readOnly, isTooLong ? nil : held)
+    }
+
+    /// What compares codes with a query, in the scratch's memory.
+    enum Scorer {
+        case line(LineScorer)
+        case grid(CodeScorer)
+    }
+
+    /// - Parameter candidates: how many the scratch is to have room for.
+    func scorer(of query: Cells<Float>, candidates: Int, _ scratch: SearchScratch) -> Scorer {
+        scratch.reserve(rows: 0, dimension: transform.dimension, stride: stride, candidates: candidates, lists: 0, degree: 0)
+        let prepared = scratch.prepared.cells.part(0..<transform.dimension)
+        transform.prepareQuery(query, into: prepared)
+        switch form {
+        case .line(let encoder): return .line(encoder.scorer(of: prepared.readOnly, scratch))
+        case .grid(let encoder): return .grid(encoder.scorer(of: prepared.readOnly, scratch))
+        }
+    }
+}
+
+/// Of vectors' squared distances from the middle of an index, all, and what their codes hold.
+struct HeldLength: Sendable {
+    var held = 0.0
+    var all = 0.0
+
+    mutating func add(_ other: HeldLength) {
+        held += other.held
+        all += other.all
+    }
+
+    var share: Double? { all > 0 ? held / all : nil }
+}
+
+extension VectorIndex {
+    /// About what a row was when it was encoded.
+    fileprivate func decode(_ position: Int, into row: MutableCells<Float>) {
+        let code = codes.row(position)
+        for j in 0..<row.count { row[j] = columns.centre[j] + columns.parameters.step * Float(Int(code[j]) - 128) }
+    }
+}
+
+/// Lines of rows, by the projection that is meant for queries: 1.5 us at 768 dimensions.
+private struct LineEncoder: Sendable {
+    private let mean: CellBuffer<Float>
+    private let blocks: CellBuffer<Int8>
+    private let sums: CellBuffer<Int32>
+    private let scales: CellBuffer<Float>
+    /// By column: between two levels; 0 where the column measures nothing.
+    private let steps: CellBuffer<Float>
+    // Of the row that is being encoded.
+    private let centred: CellBuffer<Float>
+    private let values: CellBuffer<Int8>
+    private let projections = CellBuffer<Int32>(count: LineColumn.count)
+    private let levels = CellBuffer<UInt8>(count: LineColumn.count)
+    private let kernels = CodeKernels.best
+
+    init(_ axes: LineAxes, dimension: Int) {
+        mean = CellBuffer(copying: axes.mean)
+        blocks = CellBuffer(copying: axes.blocks)
+        sums = CellBuffer(copying: axes.sums)
+        scales = CellBuffer(copying: axes.scales)
+        steps = CellBuffer(count: LineColumn.count)
+        centred = CellBuffer(count: dimension)
+        values = CellBuffer(count: (dimension + 3) / 4 * 4)
+        // A scale is the weights' step times that between levels; and of weights we know that a direction's length is 1.
+        for column in 0..<LineColumn.count {
+            var squares = 0
+            for j in 0..<values.count {
+                let weight = Int(blocks.cells[(j / 4 * LineColumn.count + column) * 4 + j % 4])
+                squares += weight * weight
+            }
+            steps.cells[column] = scales.cells[column] * Float(squares).squareRoot()
+        }
+    }
+
+    private var axes: LineAxes {
+        LineAxes(mean: mean.cells.readOnly, blocks: blocks.cells.readOnly, sums: sums.cells.readOnly, scales: scales.cells.readOnly)
+    }
+
+    func scorer(of query: Cells<Float>, _ scratch: SearchScratch) -> LineScorer {
+        scratch.prepareLine(query, axes, by: kernels)
+        return LineScorer(kernels: kernels, query: scratch.lineQuery, lines: .none)
+    }
+
+    func encode(_ row: Cells<Float>, into line: MutableCells<UInt8>) -> HeldLength? {
+        let greatest = kernels.centre(row, around: mean.cells.readOnly, into: centred.cells)
+        let squared = Float(Kernels.best.sumOfSquares(centred.cells.span))
+        guard squared < Self.squaredLengthMax else {
+            line.fill(0)
+            return nil
+        }
+        let step = max(greatest / 127, .leastNormalMagnitude)
+        _ = kernels.quantize(centred.cells.readOnly, scale: 1 / step, into: values.cells.part(0..<row.count))
+        kernels.project(values.cells.readOnly, blocks: blocks.cells.readOnly, columnSums: sums.cells.readOnly, into: projections.cells)
+        let (held, product) = quantizeColumns(step)
+        pack(into: line)
+        line.store(held + LineCode.residueShare * max(0, squared - held), at: LineColumn.valueBytes)
+        let factor = product > 1e-9 * held ? -2 * held / product : 0
+        line.store(factor.isFinite ? factor : 0, at: LineColumn.valueBytes + 4)
+        return HeldLength(held: Double(min(held, squared)), all: Double(squared))
+    }
+
+    /// Longer ones are not to be reckoned with in float32.
+    private static let squaredLengthMax: Float = 1e30
+
+    /// Each column's level; returns the projections' squared length, and their product with what the levels say.
+    private func quantizeColumns(_ rowStep: Float) -> (held: Float, product: Float) {
+        let (projections, scales, steps, levels) = (projections.cells, scales.cells, steps.cells, levels.cells)
+        var (held, product) = (Float(0), Float(0))
+        for column in 0..<LineColumn.count {
+            let step = steps[column]
+            guard step > 0 else {
+                levels[column] = 0
+                continue
+            }
+            // In steps between levels.
+            let place = Float(projections[column]) * scales[column] / step / step * rowStep
+            let middle = Float(LineColumn.middles[column]) / 2
+            let level = max(0, min(2 * middle, place + middle)).rounded()
+            levels[column] = UInt8(level)
+            held += place * place * step * step
+            product += (level - middle) * place * step * step
+        }
+        return (held, product)
+    }
+
+    private func pack(into line: MutableCells<UInt8>) {
+        let levels = levels.cells
+        line.fill(0)
+        for run in LineColumn.runs {
+            let place = LineColumn.place(run.first)
+            for i in 0..<run.count { line[place.byte + i] |= levels[run.first + i] << UInt8(place.bit) }
+        }
+    }
+}
+
+/// Rows of 8-bit codes, as a builder of indexes makes them.
+private struct GridEncoder: Sendable {
+    private let grid: CodeGrid
+    private let centre: CellBuffer<Float>
+    private let zeros: CellBuffer<Float>
+    private let hasNorms: Bool
+    private let stride: Int
+    // Of the row that is being encoded.
+    private let centred: CellBuffer<Float>
+    private let values: CellBuffer<Int8>
+    private let kernels = CodeKernels.best
+
+    init(_ index: VectorIndex) {
+        let (columns, dimension) = (index.columns, index.transform.dimension)
+        centre = CellBuffer(copying: columns.centre)
+        zeros = CellBuffer(count: dimension)
+        grid = CodeGrid(centre: [], step: columns.parameters.step, squaredError: columns.parameters.squaredError)
+        hasNorms = index.transform.hasNorms
+        stride = index.codes.stride
+        centred = CellBuffer(count: dimension)
+        values = CellBuffer(count: dimension)
+    }
+
+    func scorer(of query: Cells<Float>, _ scratch: SearchScratch) -> CodeScorer {
+        let code = scratch.prepareCodes(
+            query, centre: hasNorms ? centre.cells.readOnly : zeros.cells.readOnly, rowStep: grid.step, stride: stride, hasNorms: hasNorms, by: kernels)
+        return CodeScorer(kernels: kernels, query: code, rows: CodeRows(bytes: .none, stride: stride), dots: scratch.dots.cells)
+    }
+
+    func encode(_ row: Cells<Float>, into code: MutableCells<UInt8>) -> HeldLength? {
+        let greatest = kernels.centre(row, around: centre.cells.readOnly, into: centred.cells)
+        _ = kernels.quantize(centred.cells.readOnly, scale: 1 / grid.step, into: values.cells)
+        let (centred, values) = (centred.cells, values.cells)
+        code.fill(0x80)
+        var (all, lost) = (Float(0), Float(0))
+        for j in 0..<row.count {
+            code[j] = UInt8(bitPattern: values[j]) ^ 0x80
+            let error = centred[j] - grid.step * Float(values[j])
+            all += centred[j] * centred[j]
+            lost += error * error
+        }
+        if hasNorms { code.store(kernels.sums(code.readOnly, dimension: row.count).squares, at: stride - 4) }
+        guard all.isFinite, greatest <= 128.5 * grid.step || !grid.isFarOff(centred.readOnly) else { return nil }
+        return HeldLength(held: Double(max(0, all - lost)), all: Double(all))
+    }
+}
+
+extension CellBuffer {
+    fileprivate convenience init(copying cells: Cells<T>) {
+        self.init(count: cells.count)
+        self.cells.copy(cells, at: 0)
+    }
+}
+
+extension Cells<UInt8> {
+    /// What a scorer is given before it is given a page.
+    fileprivate static var none: Cells {
+        // Sound: there is nothing to read.
+        unsafe Cells(start: nil, count: 0)
+    }
+}
+
+extension MutableCells<UInt8> {
+    fileprivate func store(_ value: Int32, at place: Int) {
+        for byte in 0..<4 { self[place + byte] = UInt8(truncatingIfNeeded: value >> Int32(8 * byte)) }
+    }
+
+    fileprivate func store(_ value: Float, at place: Int) { store(Int32(bitPattern: value.bitPattern), at: place) }
+}
