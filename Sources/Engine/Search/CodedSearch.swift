@@ -43,11 +43,22 @@ struct CodedSearch {
         let vectors = rows.spaces[space]
         let isWhole = allowed == nil && liveCount == rows.count && vectors.absentCount == 0
         let (documents, allowed) = (documents, allowed)
-        func isVisible(_ row: Int) -> Bool {
-            let document = Int(rows.documents[row])
-            return allowed?[document] ?? true && documents.versions[document] == rows.versions[row] && vectors.hasVector(row)
+        func visible(_ named: MutableCells<UInt32>) -> Int {
+            guard named.count > 0 else { return 0 }
+            let (page, first) = vectors.page(of: Int(named[0]))
+            let (owners, versions, factors) = (rows.documents.page(page), rows.versions.page(page), vectors.factors.page(page))
+            var count = 0
+            for i in 0..<named.count {
+                let row = Int(named[i]) - first
+                let document = Int(owners[row])
+                if let allowed, !allowed[document] { continue }
+                guard documents.versions[document] == versions[row], !factors[row].isNaN else { continue }
+                named[count] = named[i]
+                count += 1
+            }
+            return count
         }
-        guard let compared = codes.search(query, request, of: vectors.rows, vectors.factors, scratch: scratch, isVisible: isWhole ? nil : isVisible) else {
+        guard let compared = codes.search(query, request, of: vectors.rows, vectors.factors, scratch: scratch, visible: isWhole ? nil : visible) else {
             return false
         }
         visited += compared

@@ -1,5 +1,5 @@
 // Codes beside rows in memory: a search reads them instead of the rows, and then the rows of the best.
-import Memory
+package import Memory
 
 /// A code for each row of a table that grows. Copying it is a snapshot, as with the table.
 package struct CodedRows: Sendable {
@@ -13,6 +13,9 @@ package struct CodedRows: Sendable {
         self.encoder = encoder
         codes = PagedRows(width: encoder.stride)
     }
+
+    /// Keeps those of the rows named that may be found, at the front, and returns how many. They are of one page.
+    package typealias VisibleRows = (_ rows: MutableCells<UInt32>) -> Int
 
     package var count: Int { codes.count }
     package var byteCount: Int { codes.byteCount + exceptions.byteCount }
@@ -42,22 +45,21 @@ package struct CodedRows: Sendable {
     /// The nearest rows by code, nearest first, and behind them all exceptions, into `scratch.candidates`; returns how many of them
     /// were found by code: fewer than `wanted` where there are no more.
     ///
-    /// - Parameter isVisible: whether a row may be found; nil where all may.
-    func find(_ query: Cells<Float>, wanted: Int, _ scratch: SearchScratch, isVisible: ((Int) -> Bool)?) -> Int {
+    /// - Parameter visible: nil where all rows may be found.
+    func find(_ query: Cells<Float>, wanted: Int, _ scratch: SearchScratch, visible: VisibleRows?) -> Int {
         let scorer = encoder.scorer(of: query, candidates: wanted + exceptions.count, scratch)
         var pool = CandidatePool(keys: scratch.keys.cells, capacity: wanted)
         switch scorer {
-        case .line(let scorer): scan(by: scorer, &pool, wanted: wanted, scratch, isVisible)
-        case .grid(let scorer): scan(by: scorer, &pool, wanted: wanted, scratch, isVisible)
+        case .line(let scorer): scan(by: scorer, &pool, wanted: wanted, scratch, visible)
+        case .grid(let scorer): scan(by: scorer, &pool, wanted: wanted, scratch, visible)
         }
         let rows = scratch.candidateRows.cells
         for place in 0..<pool.count { rows[place] = CandidateKey.number(pool[place]) }
         var end = pool.count
         for i in 0..<exceptions.count {
-            let row = exceptions[i]
-            guard isVisible?(Int(row)) ?? true, !rows.readOnly.part(0..<pool.count).contains(row) else { continue }
-            rows[end] = row
-            end += 1
+            rows[end] = exceptions[i]
+            guard !rows.readOnly.part(0..<pool.count).contains(exceptions[i]) else { continue }
+            end += visible?(rows.part(end..<end + 1)) ?? 1
         }
         scratch.candidateCount = end
         return pool.count
@@ -65,7 +67,7 @@ package struct CodedRows: Sendable {
 
     @inline(__always)
     private func scan<S: WalkScorer>(
-        by scorer: S, _ pool: inout CandidatePool, wanted: Int, _ scratch: SearchScratch, _ isVisible: ((Int) -> Bool)?
+        by scorer: S, _ pool: inout CandidatePool, wanted: Int, _ scratch: SearchScratch, _ visible: VisibleRows?
     ) {
         let estimates = scratch.estimates.cells
         for number in 0..<codes.pageCount {
@@ -77,7 +79,7 @@ package struct CodedRows: Sendable {
                 let block = first..<min(first + SearchScratch.blockRows, rows)
                 table.score(block, into: estimates)
                 let found = FoundBlock(first: number * codes.pageRows + first, estimates: estimates.readOnly.part(0..<block.count))
-                found.offer(to: &pool, wanted: wanted, ids: scratch.ids.cells, distances: scratch.scores.cells, isVisible)
+                found.offer(to: &pool, wanted: wanted, ids: scratch.ids.cells, distances: scratch.scores.cells, visible)
             }
         }
     }
@@ -87,27 +89,24 @@ package struct CodedRows: Sendable {
 private struct FoundBlock {
     let first: Int
     let estimates: Cells<Float>
-    private static let gatheredMax = 64
 
     /// Offers those of them that are visible to a pool of `wanted`.
     @inline(__always)
-    func offer(to pool: inout CandidatePool, wanted: Int, ids: MutableCells<UInt32>, distances: MutableCells<Float>, _ isVisible: ((Int) -> Bool)?) {
+    func offer(to pool: inout CandidatePool, wanted: Int, ids: MutableCells<UInt32>, distances: MutableCells<Float>, _ visible: CodedRows.VisibleRows?) {
         let kernels = CodeKernels.best
-        guard let isVisible else {
+        guard let visible else {
             for i in 0..<estimates.count { ids[i] = UInt32(truncatingIfNeeded: first &+ i) }
             return pool.offer(ids.readOnly.part(0..<estimates.count), estimates, by: kernels)
         }
-        // Asked only of those that are near enough: most are not.
-        func limit() -> Float { pool.count == wanted ? CandidateKey.distance(pool[wanted - 1]) : .infinity }
-        var (gathered, nearEnough) = (0, limit())
-        for i in 0..<estimates.count where estimates[i] <= nearEnough && isVisible(first + i) {
-            ids[gathered] = UInt32(truncatingIfNeeded: first &+ i)
-            distances[gathered] = estimates[i]
-            gathered += 1
-            guard gathered == Self.gatheredMax else { continue }
-            pool.offer(ids.readOnly.part(0..<gathered), distances.readOnly, by: kernels)
-            (gathered, nearEnough) = (0, limit())
+        // Asked only of those that are near enough, once the pool is full: most are not.
+        let limit = pool.count == wanted ? CandidateKey.distance(pool[wanted - 1]) : .infinity
+        var count = 0
+        for i in 0..<estimates.count {
+            ids[count] = UInt32(truncatingIfNeeded: first &+ i)
+            count &+= estimates[i] <= limit ? 1 : 0
         }
-        pool.offer(ids.readOnly.part(0..<gathered), distances.readOnly, by: kernels)
+        count = visible(ids.part(0..<count))
+        for i in 0..<count { distances[i] = estimates[Int(ids[i]) - first] }
+        pool.offer(ids.readOnly.part(0..<count), distances.readOnly, by: kernels)
     }
 }

@@ -26,15 +26,15 @@ extension CodedRows {
     ///
     /// - Parameters:
     ///   - rows: the table that the codes are of, and its factors.
-    ///   - isVisible: whether a row may be found; nil where all may.
+    ///   - visible: nil where all rows may be found.
     package func search(
         _ query: FlatQuery, _ request: Request, of rows: PagedRows<Float>, _ factors: PagedColumn<Float>, scratch: SearchScratch,
-        isVisible: ((Int) -> Bool)?
+        visible: VisibleRows?
     ) -> Int? {
         precondition(rows.count == count && factors.count == count, "every row has its code")
         var (wanted, compared) = (request.wanted, 0)
         while wanted <= count / Self.rankedShare {
-            let found = find(query.cells, wanted: wanted, scratch, isVisible: isVisible)
+            let found = find(query.cells, wanted: wanted, scratch, visible: visible)
             rank(query, k: request.k, rows, factors, scratch)
             compared += count
             if found < wanted || late(found, k: request.k, scratch) <= request.missesMax { return compared }

@@ -98,8 +98,10 @@ private struct LineEncoder: Sendable {
     private let blocks: CellBuffer<Int8>
     private let sums: CellBuffer<Int32>
     private let scales: CellBuffer<Float>
-    /// By column: between two levels; 0 where the column measures nothing.
-    private let steps: CellBuffer<Float>
+    /// By column: what its integer counts in steps between levels, and such a step squared; 0 where the column measures nothing.
+    private let weights = CellBuffer<Float>(count: LineColumn.count)
+    private let squares = CellBuffer<Float>(count: LineColumn.count)
+    private let middles = CellBuffer<Float>(count: LineColumn.count)
     // Of the row that is being encoded.
     private let centred: CellBuffer<Float>
     private let values: CellBuffer<Int8>
@@ -112,17 +114,19 @@ private struct LineEncoder: Sendable {
         blocks = CellBuffer(copying: axes.blocks)
         sums = CellBuffer(copying: axes.sums)
         scales = CellBuffer(copying: axes.scales)
-        steps = CellBuffer(count: LineColumn.count)
         centred = CellBuffer(count: dimension)
         values = CellBuffer(count: (dimension + 3) / 4 * 4)
         // A scale is the weights' step times that between levels; and of weights we know that a direction's length is 1.
         for column in 0..<LineColumn.count {
-            var squares = 0
+            var length = 0
             for j in 0..<values.count {
                 let weight = Int(blocks.cells[(j / 4 * LineColumn.count + column) * 4 + j % 4])
-                squares += weight * weight
+                length += weight * weight
             }
-            steps.cells[column] = scales.cells[column] * Float(squares).squareRoot()
+            let step = scales.cells[column] * Float(length).squareRoot()
+            weights.cells[column] = step > 0 ? scales.cells[column] / (step * step) : 0
+            squares.cells[column] = step * step
+            middles.cells[column] = Float(LineColumn.middles[column]) / 2
         }
     }
 
@@ -158,23 +162,19 @@ private struct LineEncoder: Sendable {
 
     /// Each column's level; returns the projections' squared length, and their product with what the levels say.
     private func quantizeColumns(_ rowStep: Float) -> (held: Float, product: Float) {
-        let (projections, scales, steps, levels) = (projections.cells, scales.cells, steps.cells, levels.cells)
-        var (held, product) = (Float(0), Float(0))
-        for column in 0..<LineColumn.count {
-            let step = steps[column]
-            guard step > 0 else {
-                levels[column] = 0
-                continue
-            }
-            // In steps between levels.
-            let place = Float(projections[column]) * scales[column] / step / step * rowStep
-            let middle = Float(LineColumn.middles[column]) / 2
-            let level = max(0, min(2 * middle, place + middle)).rounded()
-            levels[column] = UInt8(level)
-            held += place * place * step * step
-            product += (level - middle) * place * step * step
+        let (projections, weights, squares, levels) = (projections.cells, weights.cells, squares.cells, levels.cells)
+        var held = SIMD8<Float>.zero, product = SIMD8<Float>.zero
+        for first in stride(from: 0, to: LineColumn.count, by: 8) {
+            // In steps between levels; a column that measures nothing has no weight.
+            let place = SIMD8<Float>(projections.eight(from: first)) * weights.eight(from: first) * rowStep
+            let middle = middles.cells.eight(from: first)
+            let level = (place + middle).clamped(lowerBound: .zero, upperBound: middle + middle).rounded(.toNearestOrEven)
+            levels.set(SIMD8<UInt8>(truncatingIfNeeded: SIMD8<Int32>(level)), from: first)
+            let scaled = place * squares.eight(from: first)
+            held += place * scaled
+            product += (level - middle) * scaled
         }
-        return (held, product)
+        return (held.sum(), product.sum())
     }
 
     private func pack(into line: MutableCells<UInt8>) {
@@ -238,6 +238,18 @@ extension CellBuffer {
     fileprivate convenience init(copying cells: Cells<T>) {
         self.init(count: cells.count)
         self.cells.copy(cells, at: 0)
+    }
+}
+
+extension MutableCells {
+    @inline(__always)
+    fileprivate func eight(from first: Int) -> SIMD8<T> where T: SIMDScalar {
+        SIMD8(self[first], self[first + 1], self[first + 2], self[first + 3], self[first + 4], self[first + 5], self[first + 6], self[first + 7])
+    }
+
+    @inline(__always)
+    fileprivate func set(_ values: SIMD8<T>, from first: Int) where T: SIMDScalar {
+        for i in 0..<8 { self[first + i] = values[i] }
     }
 }
 
