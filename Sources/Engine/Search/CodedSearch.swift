@@ -5,26 +5,27 @@ import Memory
 /// Query vectors against heads whose rows have codes.
 struct CodedSearch {
     let space: Int
-    let effort: VectorIndex.Effort
     let documents: DocumentTable
     let allowed: Bitmap?
     private let request: CodedRows.Request
     private(set) var visited = 0
-    /// nil as long as nothing was found by codes.
+    /// What the answers were held to; nil as long as nothing was found by codes.
     private(set) var expectedRecall: Float?
 
     init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, allowed: Bitmap?) {
         self.space = space
-        self.effort = effort
         self.documents = documents
         self.allowed = allowed
-        let least = 64 + 8 * k
+        let least = 32 + 3 * k
         request =
             switch effort {
-            case .recall(let recall): .init(k: k, wanted: least, missesMax: Int((1 - recall) * Float(k)))
-            case .width(let width): .init(k: k, wanted: max(width, least), missesMax: k / 10)
+            case .recall(let recall): .init(k: k, wanted: least, recall: recall)
+            case .width(let width): .init(k: k, wanted: max(width, least), recall: Self.widthRecall)
             }
     }
+
+    /// What is found at the least where somebody says how much to look at.
+    private static let widthRecall: Float = 0.9
 
     /// The part's rows, where codes are to be read before them.
     static func applies(to part: ChunkPart, space: Int) -> (rows: HeadRows, codes: CodedRows)? {
@@ -62,13 +63,11 @@ struct CodedSearch {
             return false
         }
         visited += compared
-        expectedRecall = Self.expectedRecall
+        expectedRecall = request.recall
         for i in 0..<scratch.results.count {
             let result = scratch.results[i]
             body(result.row, rows.documents[Int(result.row)], result.score)
         }
         return true
     }
-
-    private static let expectedRecall: Float = 0.98
 }

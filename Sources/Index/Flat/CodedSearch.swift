@@ -7,22 +7,22 @@ extension CodedRows {
         package var k: Int
         /// How many rows are found by code at first, at least k.
         package var wanted: Int
-        /// How many of the k nearest may be missed.
-        package var missesMax: Int
+        /// Share of the k nearest that is to be found, on average.
+        package var recall: Float
 
-        package init(k: Int, wanted: Int, missesMax: Int) {
+        package init(k: Int, wanted: Int, recall: Float) {
             precondition(wanted >= k && k > 0, "what is asked for has to be found")
             self.k = k
             self.wanted = wanted
-            self.missesMax = missesMax
+            self.recall = recall
         }
     }
 
     /// The k nearest rows, by their vectors' scores, into `scratch.results`, best first; returns how many rows were compared. nil
     /// where codes tell too little, or save too little: all rows are to be compared then.
     ///
-    /// Were codes any worse, more of the nearest would turn up late among what they found, and some not at all. So where more than
-    /// may be missed turn up in the later half, four times as many rows are ranked.
+    /// The worse the codes, the later the nearest turn up among what was found by them, and some not at all. So each answer is
+    /// judged by itself (`isEnough`), and where it is not good, four times as many rows are ranked.
     ///
     /// - Parameters:
     ///   - rows: the table that the codes are of, and its factors.
@@ -37,7 +37,7 @@ extension CodedRows {
             let found = find(query.cells, wanted: wanted, scratch, visible: visible)
             rank(query, k: request.k, rows, factors, scratch)
             compared += count
-            if found < wanted || late(found, k: request.k, scratch) <= request.missesMax { return compared }
+            if found < wanted || isEnough(found, request, scratch) { return compared }
             wanted *= Self.growth
         }
         return nil
@@ -71,13 +71,15 @@ extension CodedRows {
     /// Rows that are on their way from memory while one is compared.
     private static let rowsAhead = 4
 
-    /// How many of the later half of what was found by code are among the k best.
-    private func late(_ found: Int, k: Int, _ scratch: SearchScratch) -> Int {
-        guard scratch.results.count == k else { return 0 }
+    /// Whether hardly more than may be missed lies beyond what was found by code: as the later half of that to the earlier, so
+    /// is what lies beyond to the later half. Where codes tell nothing, both halves have as many of the best.
+    private func isEnough(_ found: Int, _ request: Request, _ scratch: SearchScratch) -> Bool {
+        let k = request.k
+        guard scratch.results.count == k else { return true }
         let (scores, worst) = (scratch.scores.cells, scratch.results[k - 1].score)
-        var count = 0
-        for i in found / 2..<found where scores[i] >= worst { count += 1 }
-        return count
+        var late = 0
+        for i in found / 2..<found where scores[i] >= worst { late += 1 }
+        return Float(late * late) <= (1 - request.recall) * Float(k * (k - min(late, k)))
     }
 }
 
