@@ -73,7 +73,7 @@ let package = Package(
         .target(
             name: "Embedding", dependencies: ["CMiniLM", nio, nioPosix, nioHTTP, httpClient], swiftSettings: swiftRules),
 
-        // Files of every kind to documents, chunks and vectors, and into a daemon.
+        // Files of every kind to documents, chunks and vectors, and into a daemon or a database.
         .target(
             name: "Ingest", dependencies: ["Client", "Embedding", "Wire", "Engine", "Memory", "CZlib", "CZstd"],
             swiftSettings: swiftRules),

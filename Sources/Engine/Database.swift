@@ -21,13 +21,16 @@ package struct DatabaseSizes: Sendable {
 
 /// A database directory in use by this process. Safe to use from any thread.
 ///
-/// - A write is answered once it is on the device and in force; no crash takes it back.
+/// - A write is answered once it is on the device and in force; no crash takes it back. (Opened for loading in bulk: see `Durability`.)
 /// - A reader takes a snapshot and is not disturbed afterwards, nor disturbs anyone.
 /// - Maintenance happens on the threads of those who call `maintain`, `checkpoint` or `optimize`.
 package final class Database: Sendable {
     let queue: CommitQueue
     private let published: Published
     private let sizes: DatabaseSizes
+    private let durability: Durability
+    /// By collection: the first chunk of the head that was there at the open.
+    private let firstHeadChunks: [UInt32: Int]
     let store: Store
     let maintenance: Maintenance
     private let indexWork: IndexWork
@@ -36,7 +39,7 @@ package final class Database: Sendable {
     ///
     /// Randomness is a parameter so that a test's seed repeats a run exactly; it salts files and is no secret.
     package init(
-        disk: any Disk, sizes: DatabaseSizes = DatabaseSizes(), randomness: @escaping @Sendable () -> UInt64
+        disk: any Disk, sizes: DatabaseSizes = DatabaseSizes(), durability: Durability = .write, randomness: @escaping @Sendable () -> UInt64
     ) throws(LogError) {
         do { try disk.lock() } catch { throw .disk(error) }
         let manifest = try Manifest(disk: disk, sizes: sizes.manifest, randomness: randomness)
@@ -54,11 +57,14 @@ package final class Database: Sendable {
             let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
             let published = Published(DatabaseSnapshot(writer))
             self.published = published
-            queue = CommitQueue(writer: writer, gate: LogGate(log: log, reserve: reserve, store: store)) { writer, touched in
+            firstHeadChunks = writer.collections.mapValues(\.head.firstChunk)
+            let gate = LogGate(log: log, durability: durability, reserve: reserve, store: store)
+            queue = CommitQueue(writer: writer, gate: gate) { writer, touched in
                 published.update(from: writer, touched: touched)
             }
         } catch { throw .disk(error) }
         self.sizes = sizes
+        self.durability = durability
         self.store = store
         maintenance = Maintenance(store: store, queue: queue, persisted: stored.catalogs)
         indexWork = IndexWork(store: store, queue: queue, maintenance: maintenance, rowsMin: sizes.indexedRowsMin)
@@ -87,6 +93,7 @@ package final class Database: Sendable {
 
     /// One write, waited for.
     package func write(_ write: Write) throws(EngineError) -> WriteOutcome {
+        if durability == .checkpoint, isCheckpointDue { try checkpoint() }
         let answer = WriteAnswer()
         enqueue(write) { answer.fill($0) }
         relieveBacklog()
@@ -98,7 +105,7 @@ package final class Database: Sendable {
         }
     }
 
-    /// Commits what waits, refuses what comes, and lets go of the files.
+    /// Commits what waits, refuses what comes, and lets go of the files. Where nothing is logged, a checkpoint comes before.
     package func close() throws(LogError) { try queue.close() }
 
     // MARK: Maintenance
@@ -122,12 +129,23 @@ package final class Database: Sendable {
             try checkpoint(pace)
             return true
         }
+        return try compactAsDue(pace)
+    }
+
+    private func compactAsDue(_ pace: Pace) throws(EngineError) -> Bool {
+        checkNothingIsToBeLost()
         return try maintenance.compact({ published.current().states }, by: CompactionPlan.next, pace)
+    }
+
+    /// Compaction and indexes leave out what is not in force any more: were a crash to bring it back, it would be missing.
+    private func checkNothingIsToBeLost() {
+        precondition(durability == .write || coveredSequence == snapshot().sequence, "where nothing is logged, a checkpoint comes before all other work")
     }
 
     /// One piece of work on indexes: one is checked that was found at the open, or built on up to `threads` threads; false where there
     /// is none to do. Goes on beside `maintain`, on a thread of its own if that is wanted.
     package func maintainIndexes(threads: Int = 1, _ pace: Pace = .unlimited) throws(EngineError) -> Bool {
+        checkNothingIsToBeLost()
         do {
             let hasWorked = try indexWork.work({ published.current().states }, threads: threads, pace)
             maintenance.noteIndexes(nil)
@@ -164,6 +182,17 @@ package final class Database: Sendable {
         }
     }
 
+    /// Ends a load in bulk: a checkpoint, then what has come since the open is made as few segments as may be, and whatever else is due.
+    /// Nobody writes meanwhile.
+    package func joinLoaded(_ pace: Pace = .unlimited) throws(EngineError) {
+        try checkpoint(pace)
+        for number in published.current().states.map(\.number) {
+            let (state, first) = ({ self.published.current().states.filter { $0.number == number } }, firstHeadChunks[number] ?? 0)
+            while try maintenance.compact(state, by: { CompactionPlan.loaded($0, since: first) }, pace) {}
+        }
+        while try compactAsDue(pace) {}
+    }
+
     /// The background work under way, and how many pieces of it have ended since the database was opened, well or not.
     package var jobs: (underWay: [Job], finished: Int) {
         let (files, indexes) = (maintenance.progress, maintenance.indexProgress)
@@ -175,7 +204,7 @@ package final class Database: Sendable {
 
     /// Writers come before maintenance until the log has grown too long: then they do it themselves, or wait for who does.
     private func relieveBacklog() {
-        guard queue.backlogBytes > sizes.backlogBytesMax else { return }
+        guard durability == .write, queue.backlogBytes > sizes.backlogBytesMax else { return }
         do { try checkpoint() } catch { maintenance.note(error) }
     }
 
@@ -184,6 +213,7 @@ package final class Database: Sendable {
     /// What is in force now, kept under a name until it is dropped: instant, whatever its size, and durable when this returns.
     package func createSnapshot(_ name: String, nowMilliseconds: Int64) throws(EngineError) -> SnapshotInfo {
         try CollectionSchema.validate(name: name, field: "name")
+        checkNothingIsToBeLost()
         return try queue.atRest { (sequence, log) throws(EngineError) in
             var made: ManifestSnapshot?
             try store.edit { (contents) throws(EngineError) in

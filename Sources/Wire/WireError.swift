@@ -42,6 +42,19 @@ package struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
         WireError(code: "invalid_value", message: "must be \(expected)", field: field)
     }
 
+    /// `document` is its path in the request.
+    static func missingID(_ document: String) -> WireError {
+        WireError(code: "missing_field", message: "\(document) needs an \"id\" of at least one byte", field: "\(document).id")
+    }
+
+    static func tooManyChunks(_ field: String) -> WireError {
+        WireError(code: "limit_exceeded", message: "a document has at most \(Limits.chunksPerDocumentMax) chunks", field: field)
+    }
+
+    static func tooManyElements(_ max: Int, _ field: String) -> WireError {
+        WireError(code: "limit_exceeded", message: "at most \(max) elements", field: field)
+    }
+
     package static func lineTooLong(_ limit: Int) -> WireError {
         WireError(code: "line_too_long", message: "a line has at most \(limit) bytes; the connection is closed, as what follows cannot be told apart")
     }

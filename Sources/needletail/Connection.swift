@@ -4,14 +4,21 @@ import Client
 import Wire
 
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: "Where the daemon listens.")
-    var host = "127.0.0.1"
+    @Option(name: .customLong("host"), help: ArgumentHelp("Where the daemon listens. (default: \(defaultHost))", valueName: "host"))
+    var givenHost: String?
 
-    @Option(help: "The daemon's port.")
-    var port = 7621
+    @Option(name: .customLong("port"), help: ArgumentHelp("The daemon's port. (default: \(defaultPort))", valueName: "port"))
+    var givenPort: Int?
 
     @Flag(help: "Print the daemon's answer as it is, one JSON object a line.")
     var json = false
+
+    private static let defaultHost = "127.0.0.1"
+    private static let defaultPort = 7621
+    var host: String { givenHost ?? Self.defaultHost }
+    var port: Int { givenPort ?? Self.defaultPort }
+    /// Whether a daemon was named, be it the one there would be anyway.
+    var isGiven: Bool { givenHost != nil || givenPort != nil }
 
     func connect() async throws -> Client { try await Client.connect(host: host, port: port) }
 

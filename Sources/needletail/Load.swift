@@ -1,13 +1,12 @@
 // needletail load: files of every kind into a collection.
 #if canImport(Glibc)
-import Engine
 import Glibc
 #else
 import Darwin
 #endif
 import ArgumentParser
-import Client
 import Embedding
+import Engine
 import Ingest
 import Server
 import Synchronization
@@ -22,6 +21,10 @@ struct Load: AsyncParsableCommand {
 
             needletail load handbook/ --collection kb --create --embed
             needletail load corpus.jsonl.gz --vectors base.f32 --dim 384 --collection papers --create
+            needletail load base.npy --collection papers --create --offline ./data
+
+            With --offline everything goes straight into a database's directory, which no daemon may hold: as large segments with their indexes, \
+            all of it durable at the end. What a crash leaves is the beginning of the load, or what was there before.
             """)
 
     @Argument(help: "What to load.")
@@ -64,8 +67,17 @@ struct Load: AsyncParsableCommand {
     @Option(help: "Put before the id of everything in a folder.")
     var idPrefix = ""
 
-    @Option(help: "Connections to load over.")
-    var connections = 2
+    @Option(help: "Connections to load over. (default: 2)")
+    var connections: Int?
+
+    @Option(help: "Load into this database directory instead of a daemon; it is made where it is missing.")
+    var offline: String?
+
+    @Option(help: "With --offline: MiB of documents to gather in memory before they are written. (default: 512)")
+    var memoryMib: Double?
+
+    @Option(help: "With --offline: threads that build indexes; as many as there are processors by default.")
+    var threads: Int?
 
     @Option(help: "Documents in a batch.")
     var batch = 256
@@ -76,57 +88,80 @@ struct Load: AsyncParsableCommand {
     @OptionGroup(title: "Daemon") var connection: ConnectionOptions
 
     func validate() throws {
-        guard (1...64).contains(connections) else { throw ValidationError("--connections must be 1 to 64") }
+        guard (1...64).contains(connections ?? 1) else { throw ValidationError("--connections must be 1 to 64") }
+        guard (0.001...Self.memoryMibMax).contains(memoryMib ?? 1) else { throw ValidationError("--memory-mib must be 0.001 to \(Int(Self.memoryMibMax))") }
+        guard (1...1024).contains(threads ?? 1) else { throw ValidationError("--threads must be 1 to 1024") }
+        if offline == nil {
+            guard memoryMib == nil, threads == nil else { throw ValidationError("--memory-mib and --threads are for --offline: a daemon has its own") }
+        } else {
+            guard !connection.isGiven, connections == nil else {
+                throw ValidationError("--offline loads into a directory, --host, --port and --connections into a daemon: give one of the two")
+            }
+        }
         guard (1...10_000).contains(batch) else { throw ValidationError("--batch must be 1 to 10000") }
     }
 
+    /// What is gathered becomes a segment, and compaction makes none larger.
+    private static let memoryMibMax = 4096.0
+
     func run() async throws {
         let embedder = embed ? try embedding.make() : nil
-        let client = try await connection.connect()
-        let declared = try await prepareCollection(client, embedder)
-        var clients = [client]
-        for _ in 1..<connections { clients.append(try await connection.connect()) }
+        let destination = try await openDestination()
+        let declared = try await prepareCollection(destination, embedder)
         let rejects = RejectSink(path: rejects ?? defaultRejectPath)
-        let loader = Loader(loadOptions(embedder), clients: clients) { try rejects.add($0) }
-        let start = ContinuousClock.now
-        let ticker = ProgressLine.start(of: loader, since: start)
+        let loader = Loader(loadOptions(embedder), into: destination.target) { try rejects.add($0) }
+        let phases = LoadPhases()
+        let ticker = ProgressLine.start(of: loader, phases)
         do {
+            let start = ContinuousClock.now
             let result = try await loader.run(try openSource(path, sourceOptions(declared)))
+            let figures = try await destination.finish(phases)
             await ticker.stop()
-            for client in clients { try await client.close() }
             try await embedder?.finish()
-            report(result, took: ContinuousClock.now - start, rejects)
+            report(result, took: ContinuousClock.now - start, rejects, figures)
         } catch {
             await ticker.stop()
-            printError("stopped after \(loader.progress.documents.grouped) documents were stored")
+            await reportFailure(of: loader, destination)
             throw error
         }
         if loader.progress.documents == 0, loader.progress.rejected > 0 { throw ExitCode.failure }
+    }
+
+    private func openDestination() async throws -> any LoadDestination {
+        guard let offline else { return try await DaemonDestination(connection, connections: connections ?? 2) }
+        return try DirectoryDestination(
+            offline, memoryBytes: Int((memoryMib ?? 512) * 0x1p20), threads: threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
     }
 
     private func loadOptions(_ embedder: (any Embedder)?) -> LoadOptions {
         var options = LoadOptions(collection: collection)
         options.embedder = embedder
         options.batchDocumentsMax = batch
-        options.batchesInFlight = 4 * connections
+        options.batchesInFlight = 4 * (connections ?? 2)
         return options
+    }
+
+    /// What was stored before a failure stays, and is to be told from what was not.
+    private func reportFailure(of loader: Loader, _ destination: any LoadDestination) async {
+        let documents = loader.progress.documents.grouped
+        do {
+            try await destination.keep()
+            printError("stopped after \(documents) documents were stored")
+        } catch {
+            printError("stopped after \(documents) documents, and the last of them could not be stored: \(error)")
+        }
     }
 
     // MARK: The collection
 
     /// The declared fields of the collection, which is created first where that was asked for.
-    private func prepareCollection(_ client: Client, _ embedder: (any Embedder)?) async throws -> [String: FieldType] {
-        var answer = try await client.send("collection.describe") { $0.string("name", collection) }
-        if let failure = answer.failure {
-            guard create, failure.code == "unknown_collection" else { throw failure }
-            let dimension = try await newDimension(embedder)
-            _ = try await client.ask("collection.create") { request in
-                shape.write(to: &request, name: collection, dimension: dimension)
-            }
-            if !connection.json { printError("created \(collection): \(dimension) dimensions, \(shape.metric)") }
-            answer = try await client.ask("collection.describe") { $0.string("name", collection) }
-        }
-        return (answer.root["collection"]?["fields"]?.object ?? [:]).compactMapValues { $0.string.flatMap(FieldType.init(rawValue:)) }
+    private func prepareCollection(_ destination: any LoadDestination, _ embedder: (any Embedder)?) async throws -> [String: FieldType] {
+        if let fields = try await destination.fields(of: collection) { return fields }
+        guard create else { throw WireError(EngineError.unknownCollection(collection)) }
+        let dimension = try await newDimension(embedder)
+        try await destination.create(collection, dimension: dimension, shape)
+        if !connection.json { printError("created \(collection): \(dimension) dimensions, \(shape.metric)") }
+        return try await destination.fields(of: collection) ?? [:]
     }
 
     private func newDimension(_ embedder: (any Embedder)?) async throws -> Int {
@@ -167,11 +202,10 @@ struct Load: AsyncParsableCommand {
 
     // MARK: The result
 
-    private func report(_ result: LoadProgress, took: Duration, _ rejects: RejectSink) {
+    private func report(_ result: LoadProgress, took: Duration, _ rejects: RejectSink, _ figures: OfflineFigures?) {
         let seconds = took / .seconds(1)
         if connection.json {
-            print(
-                #"{"documents":\#(result.documents),"chunks":\#(result.chunks),"inserted":\#(result.inserted),"replaced":\#(result.replaced),"unchanged":\#(result.unchanged),"rejected":\#(result.rejected),"skipped":\#(result.skipped),"without_vector":\#(result.withoutVector),"seq":\#(result.sequence),"seconds":\#(seconds.shown(3))}"#)
+            print(json(result, seconds, figures))
             return
         }
         let rate = Int(Double(result.chunks) / max(seconds, 0.001))
@@ -179,6 +213,40 @@ struct Load: AsyncParsableCommand {
         if result.withoutVector > 0 { print("\(result.withoutVector.counted("chunk")) without a vector: the embedder knows nothing in their text") }
         if result.skipped > 0 { print("\(result.skipped.counted("file")) skipped; see \(rejects.path)") }
         if result.rejected > 0 { print("\(result.rejected.counted("row")) rejected; see \(rejects.path)") }
+        if let figures {
+            let phases = figures.phases.map { "\($0.name) \($0.seconds.shown(1)) s" }.joined(separator: ", ")
+            print("\(phases); the database is \(figures.bytes.bytesShown) on disk in \(figures.segments.counted("segment")) with \(figures.indexes == 1 ? "1 index" : "\(figures.indexes) indexes")")
+        }
+    }
+
+    private func json(_ result: LoadProgress, _ seconds: Double, _ figures: OfflineFigures?) -> String {
+        var line = JSONWriter()
+        line.beginObject()
+        line.member("documents", result.documents)
+        line.member("chunks", result.chunks)
+        line.member("inserted", result.inserted)
+        line.member("replaced", result.replaced)
+        line.member("unchanged", result.unchanged)
+        line.member("rejected", result.rejected)
+        line.member("skipped", result.skipped)
+        line.member("without_vector", result.withoutVector)
+        line.member("seq", result.sequence)
+        line.key("seconds")
+        line.double(seconds)
+        if let figures {
+            line.key("phase_seconds")
+            line.beginObject()
+            for phase in figures.phases {
+                line.key(phase.name)
+                line.double(phase.seconds)
+            }
+            line.endObject()
+            line.member("disk_bytes", figures.bytes)
+            line.member("segments", figures.segments)
+            line.member("indexes", figures.indexes)
+        }
+        line.endObject()
+        return line.text
     }
 }
 
@@ -201,7 +269,7 @@ private final class RejectSink: Sendable {
 private struct ProgressLine {
     private let task: Task<Void, Never>?
 
-    static func start(of loader: Loader, since start: ContinuousClock.Instant) -> ProgressLine {
+    static func start(of loader: Loader, _ phases: LoadPhases) -> ProgressLine {
         guard isatty(STDERR_FILENO) == 1 else { return ProgressLine(task: nil) }
         return ProgressLine(task: Task {
             while !Task.isCancelled {
@@ -209,7 +277,7 @@ private struct ProgressLine {
                     // Cancelled: the load is over.
                     break
                 }
-                printError("\r\u{1B}[K" + text(loader.progress, ContinuousClock.now - start), terminator: "")
+                printError("\r\u{1B}[K" + text(loader.progress, phases), terminator: "")
             }
             printError("\r\u{1B}[K", terminator: "")
         })
@@ -220,9 +288,12 @@ private struct ProgressLine {
         await task?.value
     }
 
-    private static func text(_ progress: LoadProgress, _ took: Duration) -> String {
+    private static func text(_ progress: LoadProgress, _ phases: LoadPhases) -> String {
+        let (phase, took) = phases.current
         let seconds = max(took / .seconds(1), 0.001)
-        var text = "\(progress.documents.grouped) documents, \(progress.chunks.grouped) chunks, \(Int(Double(progress.chunks) / seconds).grouped)/s, \(progress.bytesRead.bytesShown)"
+        var text = "\(phase): \(progress.documents.grouped) documents, \(progress.chunks.grouped) chunks"
+        guard phase == LoadPhases.first else { return text + ", \(Int(seconds)) s" }
+        text += ", \(Int(Double(progress.chunks) / seconds).grouped)/s, \(progress.bytesRead.bytesShown)"
         if let total = progress.bytesTotal, total > 0, progress.bytesRead > 0 {
             let left = Double(total - progress.bytesRead) * seconds / Double(progress.bytesRead)
             text += " of \(total.bytesShown), \(Int(left.rounded(.up))) s left"

@@ -24,12 +24,7 @@ func needletail(_ arguments: String..., in directory: TemporaryDirectory, input:
 }
 
 func needletail(_ arguments: [String], in directory: TemporaryDirectory, input: String? = nil) throws -> CommandRun {
-    // Sound: Bundle.main is the test runner, which the build puts beside the command.
-    guard let runner = Bundle.main.executableURL else { preconditionFailure("the test runner is a file") }
-    let process = Process()
-    process.executableURL = runner.deletingLastPathComponent().appending(path: "needletail")
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(filePath: directory.path)
+    let process = command(arguments, in: directory)
     let outputs = try TemporaryDirectory()
     process.standardOutput = try writable(outputs.file("out"))
     process.standardError = try writable(outputs.file("err"))
@@ -44,6 +39,29 @@ func needletail(_ arguments: [String], in directory: TemporaryDirectory, input: 
     return CommandRun(
         code: process.terminationStatus, output: try String(contentsOfFile: outputs.file("out"), encoding: .utf8),
         errors: try String(contentsOfFile: outputs.file("err"), encoding: .utf8))
+}
+
+/// Runs `needletail` in `directory` and kills it after so long; false where it had come to its end before.
+func killNeedletail(_ arguments: [String], in directory: TemporaryDirectory, afterMicroseconds delay: UInt32) throws -> Bool {
+    let process = command(arguments, in: directory)
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    usleep(delay)
+    _ = kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    return process.terminationReason == .uncaughtSignal
+}
+
+private func command(_ arguments: [String], in directory: TemporaryDirectory) -> Process {
+    // Sound: Bundle.main is the test runner, which the build puts beside the command.
+    guard let runner = Bundle.main.executableURL else { preconditionFailure("the test runner is a file") }
+    let process = Process()
+    process.executableURL = runner.deletingLastPathComponent().appending(path: "needletail")
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(filePath: directory.path)
+    return process
 }
 
 private func writable(_ path: String) throws -> FileHandle {

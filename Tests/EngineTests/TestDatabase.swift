@@ -12,14 +12,16 @@ enum TestDatabase {
     /// One file for everything in a test.
     static let largeFiles = LogFileSizes(target: 1 << 30, zeroedStep: 1 << 14)
 
-    static func open(_ disk: any Disk, sizes: LogFileSizes = smallFiles, seed: UInt64 = 1) throws(LogError) -> Database {
+    static func open(
+        _ disk: any Disk, sizes: LogFileSizes = smallFiles, durability: Durability = .write, seed: UInt64 = 1
+    ) throws(LogError) -> Database {
         let random = SharedRandom(seed: seed)
         var small = DatabaseSizes()
         small.log = sizes
         small.manifest = ManifestFileSizes(editBytesMax: 2000, zeroedStep: 64)
         small.reserveBytes = 2048
         small.checkpointBytes = 1500
-        return try Database(disk: disk, sizes: small, randomness: { random.next() })
+        return try Database(disk: disk, sizes: small, durability: durability, randomness: { random.next() })
     }
 }
 

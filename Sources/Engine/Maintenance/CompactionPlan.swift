@@ -35,10 +35,19 @@ enum CompactionPlan {
 
     /// For a person who asks for it: everything that can be joined is, and no dead row stays.
     static func optimal(_ parts: [PartSize]) -> Range<Int>? {
-        var start = 0
+        firstRun(parts, from: 0) { $0.count > 1 || $0.count == 1 && parts[$0.lowerBound].liveCount < parts[$0.lowerBound].rowCount }
+    }
+
+    /// After a load in bulk: of what came with it, from this chunk on, everything that can be joined is.
+    static func loaded(_ parts: [PartSize], since chunk: Int) -> Range<Int>? {
+        firstRun(parts, from: parts.firstIndex { $0.chunks.lowerBound >= chunk } ?? parts.count) { $0.count > 1 }
+    }
+
+    private static func firstRun(_ parts: [PartSize], from first: Int, where condition: (Range<Int>) -> Bool) -> Range<Int>? {
+        var start = first
         while start < parts.count {
             let run = run(parts, from: start)
-            if run.count > 1 || run.count == 1 && parts[start].liveCount < parts[start].rowCount { return run }
+            if condition(run) { return run }
             start = max(run.upperBound, start + 1)
         }
         return nil

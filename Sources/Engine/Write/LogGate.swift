@@ -8,13 +8,15 @@ struct LogGate: ~Copyable {
     let log: Log
     private let reserve: Reserve
     private let store: Store
+    private let durability: Durability
     /// Why the disk was last called full.
     private var full: DiskError
     /// Whether the last group was refused for that.
     private var isFull = false
 
-    init(log: Log, reserve: Reserve, store: Store) {
+    init(log: Log, durability: Durability, reserve: Reserve, store: Store) {
         self.log = log
+        self.durability = durability
         self.reserve = reserve
         self.store = store
         full = DiskError.full(store.disk.path)
@@ -35,6 +37,7 @@ struct LogGate: ~Copyable {
     /// Returns the sequence of the group's first record.
     mutating func append(_ entries: [LogEntry], isRemoval: Bool) throws(LogError) -> UInt64 {
         if let stopped { throw stopped }
+        guard durability == .write else { return log.pass(entries) }
         do throws(LogError) {
             if !isRemoval { try refillReserve() }
             let first = try log.append(entries)

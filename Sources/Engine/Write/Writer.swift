@@ -224,7 +224,7 @@ struct Writer: Sendable {
 }
 
 extension EngineError {
-    static func unknownCollection(_ name: String) -> EngineError {
+    package static func unknownCollection(_ name: String) -> EngineError {
         EngineError(.unknownCollection, "there is no collection \"\(name)\": create it with collection.create", field: "collection")
     }
 }

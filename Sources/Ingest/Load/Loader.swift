@@ -1,5 +1,4 @@
-// From a source into a daemon: batches, vectors where they are missing, several connections, nothing lost unsaid.
-package import Client
+// From a source into a database: batches, vectors where they are missing, several at once, nothing lost unsaid.
 package import Embedding
 import Synchronization
 package import Wire
@@ -12,7 +11,7 @@ package struct LoadOptions: Sendable {
     /// A batch is sent once it has this many documents or about this many bytes.
     package var batchDocumentsMax = 256
     package var batchBytesMax = 1 << 20
-    /// Batches under way at once, over all connections. More than the connections, so that none waits for an answer.
+    /// Batches under way at once, over all connections of a daemon. More than the connections, so that none waits for an answer.
     package var batchesInFlight = 8
     /// How often a batch is sent again that was refused for a cause that passes (a full disk, say).
     package var attemptsMax = 6
@@ -41,52 +40,108 @@ package struct LoadProgress: Equatable, Sendable {
 /// Loads one source. Use it once.
 package final class Loader: Sendable {
     private let options: LoadOptions
-    private let clients: [Client]
+    private let target: any LoadTarget
     private let onReject: @Sendable (Rejection) throws -> Void
     private let state = Mutex(LoadProgress())
     /// A document that waits for the batch after the one it could not join.
     private let held = Mutex<SourceItem?>(nil)
 
-    package init(_ options: LoadOptions, clients: [Client], onReject: @escaping @Sendable (Rejection) throws -> Void) {
-        precondition(!clients.isEmpty, "a load needs a connection")
+    package init(_ options: LoadOptions, into target: any LoadTarget, onReject: @escaping @Sendable (Rejection) throws -> Void) {
         self.options = options
-        self.clients = clients
+        self.target = target
         self.onReject = onReject
     }
 
     package var progress: LoadProgress { state.withLock { $0 } }
 
-    /// Pulls the source to its end. Returns once everything is acknowledged; throws at the first failure that is
-    /// not a single row's, everything acknowledged before it being stored.
+    /// Pulls the source to its end. Returns once the target has stored everything; throws at the first failure that is
+    /// not a single row's, everything stored before it staying so.
     ///
     /// An id that comes again is stored again after the first, so the last one wins, as in the file.
     package func run(_ source: consuming any DocumentSource & ~Copyable) async throws -> LoadProgress {
         var source = source
-        // Each task ends with the ids of its batch, which are then under way no more.
-        try await withThrowingTaskGroup(of: [String].self) { group in
-            var inFlight = 0
-            var number = 0
-            var idsInFlight: Set<String> = []
-            while let (batch, isRepeat) = try nextBatch(&source, known: idsInFlight) {
+        try await withThrowingTaskGroup(of: Arrival.self) { group in
+            var flight = Flight()
+            var failure: (any Error)?
+            while let (items, isRepeat) = nextBatch(&source, known: flight.ids, &failure) {
                 // A batch with a document that is under way already waits until everything before it has arrived.
-                let inFlightMax = isRepeat ? 0 : options.batchesInFlight - 1
-                while inFlight > inFlightMax, let arrived = try await group.next() {
-                    inFlight -= 1
-                    idsInFlight.subtract(arrived)
-                }
-                let ids = batch.map(\.document.id)
-                idsInFlight.formUnion(ids)
-                let client = clients[number % clients.count]
-                group.addTask {
-                    try await self.store(batch, over: client)
-                    return ids
-                }
-                number += 1
-                inFlight += 1
+                let countMax = isRepeat ? 0 : options.batchesInFlight - 1
+                while flight.count > countMax { try await advance(&group, &flight) }
+                let batch = flight.begin(items)
+                group.addTask { try await self.prepare(batch) }
             }
-            for try await _ in group {}
+            while flight.count > 0 { try await advance(&group, &flight) }
+            if let failure { throw failure }
         }
         return progress
+    }
+
+    // MARK: Batches under way
+
+    /// What a task ends with.
+    private enum Arrival: Sendable {
+        /// The batch's turn to be stored comes.
+        case prepared(Batch)
+        case stored(Batch)
+    }
+
+    private func prepare(_ batch: Batch) async throws -> Arrival {
+        var batch = batch
+        try await embed(&batch.items)
+        if target.isOrdered { return .prepared(batch) }
+        try await store(batch.items)
+        return .stored(batch)
+    }
+
+    /// Waits for one of the tasks, and begins what may follow it.
+    private func advance(_ group: inout ThrowingTaskGroup<Arrival, any Error>, _ flight: inout Flight) async throws {
+        guard let arrival = try await group.next() else { preconditionFailure("a batch under way has a task") }
+        switch arrival {
+        case .prepared(let batch): flight.prepared[batch.number] = batch
+        case .stored(let batch): flight.end(batch)
+        }
+        guard let batch = flight.takeTurn() else { return }
+        group.addTask {
+            try await self.store(batch.items)
+            return .stored(batch)
+        }
+    }
+
+    private struct Batch: Sendable {
+        var number: Int
+        var items: [Item]
+    }
+
+    /// The batches under way, and for an ordered target whose turn it is.
+    private struct Flight {
+        private(set) var count = 0
+        private(set) var ids: Set<String> = []
+        /// By number; they wait for their turn.
+        var prepared: [Int: Batch] = [:]
+        private var begun = 0
+        private var turn = 0
+        private var isStoring = false
+
+        mutating func begin(_ items: [Item]) -> Batch {
+            defer { begun += 1 }
+            count += 1
+            ids.formUnion(items.lazy.map(\.document.id))
+            return Batch(number: begun, items: items)
+        }
+
+        mutating func end(_ batch: Batch) {
+            count -= 1
+            ids.subtract(batch.items.lazy.map(\.document.id))
+            isStoring = false
+        }
+
+        /// The batch that is to be stored next, where none is being stored.
+        mutating func takeTurn() -> Batch? {
+            guard !isStoring, let batch = prepared.removeValue(forKey: turn) else { return nil }
+            turn += 1
+            isStoring = true
+            return batch
+        }
     }
 
     private struct Item: Sendable {
@@ -95,6 +150,16 @@ package final class Loader: Sendable {
     }
 
     // MARK: Batching
+
+    /// The same, with a failure set aside until what came before it is stored.
+    private func nextBatch(
+        _ source: inout any DocumentSource & ~Copyable, known: Set<String>, _ failure: inout (any Error)?
+    ) -> (batch: [Item], isRepeat: Bool)? {
+        do { return try nextBatch(&source, known: known) } catch {
+            failure = error
+            return nil
+        }
+    }
 
     /// The next documents, no id twice; `isRepeat` says that one of the ids is in `known`. Nil at the end.
     private func nextBatch(
@@ -134,40 +199,36 @@ package final class Loader: Sendable {
 
     // MARK: Storing
 
-    /// Embeds and sends one batch. Documents that the daemon refuses for themselves are rejected, the rest sent again.
-    private func store(_ batch: [Item], over client: Client) async throws {
-        var batch = batch
-        try await embed(&batch)
+    /// Stores one batch. Documents that are refused for themselves are rejected, the rest sent again.
+    private func store(_ items: [Item]) async throws {
+        var items = items
         var attempt = 1
-        while !batch.isEmpty {
-            let answer = try await client.send("upsert") { request in
-                request.string("collection", options.collection)
-                request.documents(batch.map(\.document))
-            }
-            guard let failure = answer.failure else {
-                count(batch, answer)
+        while !items.isEmpty {
+            do {
+                count(items, try await target.store(items.map(\.document), in: options.collection))
                 return
-            }
-            if let index = failure.documentIndex, index < batch.count, failure.retry == "after_fix" {
-                let item = batch.remove(at: index)
-                try reject(Rejection(.invalid, at: item.position, reason: failure.description))
-            } else if failure.retry == "later", attempt < options.attemptsMax {
-                try await Task.sleep(for: options.firstPause * (1 << (attempt - 1)))
-                attempt += 1
-            } else {
-                throw failure
+            } catch let failure as WireError {
+                if let index = failure.documentIndex, index < items.count, failure.retry == "after_fix" {
+                    let item = items.remove(at: index)
+                    try reject(Rejection(.invalid, at: item.position, reason: failure.description))
+                } else if failure.retry == "later", attempt < options.attemptsMax {
+                    try await Task.sleep(for: options.firstPause * (1 << (attempt - 1)))
+                    attempt += 1
+                } else {
+                    throw failure
+                }
             }
         }
     }
 
-    private func count(_ batch: [Item], _ answer: Answer) {
+    private func count(_ items: [Item], _ stored: StoredBatch) {
         state.withLock { state in
-            state.documents += batch.count
-            state.chunks += batch.reduce(0) { $0 + $1.document.chunks.count }
-            state.inserted += answer.root["inserted"]?.int ?? 0
-            state.replaced += answer.root["replaced"]?.int ?? 0
-            state.unchanged += answer.root["unchanged"]?.int ?? 0
-            state.sequence = max(state.sequence, answer.root["seq"]?.int ?? 0)
+            state.documents += items.count
+            state.chunks += items.reduce(0) { $0 + $1.document.chunks.count }
+            state.inserted += stored.inserted
+            state.replaced += stored.replaced
+            state.unchanged += stored.unchanged
+            state.sequence = max(state.sequence, stored.sequence)
         }
     }
 

@@ -69,7 +69,7 @@ package final class Log {
     private var nextFileNumber: UInt64
     /// Sequence of the next record. The first ever is 1.
     package private(set) var nextSequence: UInt64
-    /// Bytes of the records appended, or replayed when it was opened: what the next open would replay again if no
+    /// Bytes of the records appended or passed, or replayed when it was opened: what the next open would replay again if no
     /// checkpoint came in between. Only ever grows.
     package private(set) var bytesAppended: UInt64
     /// The files that are no longer written to, in order.
@@ -117,6 +117,17 @@ package final class Log {
         // The group itself is safe, so its writer is not disturbed; the next one hears of a disk that fails. On a full
         // one the mark is only missing. Not synced: it is evidence, not a promise.
         do { try file.writeMark() } catch { if !error.isFull { stop.note(error) } }
+        return first
+    }
+
+    /// Gives a group its place in the sequence and keeps none of it; returns the sequence of its first record. Whoever passes records
+    /// has everything up to the last of them stored elsewhere before anything is appended again, or the log would have a gap.
+    package func pass(_ group: [LogEntry]) -> UInt64 {
+        precondition(!group.isEmpty, "a group has at least one record")
+        precondition(current == nil, "records are passed or appended, not both")
+        let first = nextSequence
+        nextSequence += UInt64(group.count)
+        bytesAppended += UInt64(group.reduce(0) { $0 + RecordFormat.paddedRecordBytes(payload: $1.payload.count) })
         return first
     }
 

@@ -59,9 +59,7 @@ struct UpsertDecoder {
     }
 
     private mutating func finish(_ document: DocumentInput, _ field: String) throws(WireError) {
-        guard !document.id.isEmpty else {
-            throw WireError(code: "missing_field", message: "\(field) needs an \"id\" of at least one byte", field: "\(field).id")
-        }
+        guard !document.id.isEmpty else { throw .missingID(field) }
         input.documents.append(document)
     }
 
@@ -95,9 +93,7 @@ struct UpsertDecoder {
     private mutating func chunks(_ value: borrowing JSONValue, _ field: String, _ document: inout DocumentInput) throws(WireError) {
         guard var elements = value.elements else { throw .invalid(field, "an array of chunks") }
         while let element = elements.next() {
-            guard document.chunks.count < Limits.chunksPerDocumentMax else {
-                throw WireError(code: "limit_exceeded", message: "a document has at most \(Limits.chunksPerDocumentMax) chunks", field: field)
-            }
+            guard document.chunks.count < Limits.chunksPerDocumentMax else { throw .tooManyChunks(field) }
             var chunk = ChunkInput()
             try members(element, "\(field)[\(document.chunks.count)]") { (decoder, key, value, place) throws(WireError) in
                 try decoder.chunkMember(key, value, place, &chunk)

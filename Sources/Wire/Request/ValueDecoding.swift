@@ -48,7 +48,7 @@ extension JSONValue {
         guard var elements else { throw .invalid(field, "an array of strings") }
         var strings: [String] = []
         while let element = elements.next() {
-            guard strings.count < max else { throw WireError(code: "limit_exceeded", message: "at most \(max) elements", field: field) }
+            guard strings.count < max else { throw .tooManyElements(max, field) }
             strings.append(try element.decodeString("\(field)[\(strings.count)]"))
         }
         return strings
