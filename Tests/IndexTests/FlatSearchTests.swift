@@ -110,7 +110,7 @@ import TestSupport
             let vector = numbers.queries[0]
             let query = FlatQuery(vector.span, metric: metric)
             let found = numbers.search(numbers.queries, k: 12).hits[0]
-            let ranked = numbers.sorted(query.vector) { Self.kernelScore(metric, $0, $1) }
+            let ranked = numbers.sorted((0..<query.cells.count).map { query.cells[$0] }) { Self.kernelScore(metric, $0, $1) }
             #expect(Self.bits([found]) == Self.bits([Array(ranked.prefix(12))]), "\(seed)")
             let byRow = Dictionary(uniqueKeysWithValues: numbers.sorted(numbers.queries[0]) { Self.trueScore(metric, $0, $1) }.map { ($0.row, $0.score) })
             for hit in found {
