@@ -97,11 +97,9 @@ extension VectorIndex {
     ) -> (CandidatePool, PreparedCode, Int) {
         let prepared = space.prepared.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
-        let code = space.prepareCodes(
-            prepared.readOnly, centre: transform.hasNorms ? columns.centre : zeros, rowStep: columns.parameters.step, stride: codes.stride,
-            hasNorms: transform.hasNorms, isExact: columns.parameters.isExact, by: kernels)
+        let code = prepareCodes(prepared.readOnly, space)
         if hasLines {
-            space.prepareLine(prepared.readOnly, columns.lineAxes, into: lineQuery, by: kernels)
+            prepareLine(prepared.readOnly, space, lineQuery)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
             let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
             return (pool, code, visited)
@@ -135,6 +133,35 @@ extension VectorIndex {
             let visited = scan(0..<count, by: scorer, visible, &pool, space)
             return (pool, visited)
         }
+    }
+
+    // MARK: The query
+
+    /// The query on the codes' grid: about the centre where distances decide, and then in the rows' step where it fits, so that
+    /// whole numbers stay exact; from zero where products do, since a centre adds the same to each row's product then.
+    private func prepareCodes(_ query: Cells<Float>, _ space: SearchSpace) -> PreparedCode {
+        let centred = space.centred.part(0..<query.count)
+        let values = space.values.part(0..<codes.stride)
+        let greatest = kernels.centre(query, around: transform.hasNorms ? columns.centre : zeros, into: centred)
+        let rowStep = columns.parameters.step
+        let step = transform.hasNorms && greatest <= 128 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
+        let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
+        for j in query.count..<codes.stride { values[j] = 0 }
+        return PreparedCode(
+            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms,
+            squaredLength: Kernels.best.dot(centred.span, centred.span),
+            isExact: columns.parameters.isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
+    }
+
+    private func prepareLine(_ query: Cells<Float>, _ space: SearchSpace, _ lineQuery: LineQuery) {
+        let centred = space.centred.part(0..<query.count)
+        let values = space.lineValues.part(0..<(query.count + 3) / 4 * 4)
+        let step = max(kernels.centre(query, around: columns.lineMean, into: centred) / 127, .leastNormalMagnitude)
+        _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
+        for j in query.count..<values.count { values[j] = 0 }
+        kernels.project(values.readOnly, blocks: columns.lineBlocks, columnSums: columns.lineSums, into: space.projections)
+        let (greatest, bias) = kernels.weigh(space.projections.readOnly, scales: columns.lineScales, into: space.columnValues)
+        lineQuery.setValues(space.columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
     }
 
     // MARK: The walk

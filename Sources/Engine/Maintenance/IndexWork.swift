@@ -40,20 +40,15 @@ final class IndexWork: Sendable {
                 check(piece)
                 return true
             }
-            for state in states {
-                guard let codes = state.missingHeadCodes() else { continue }
-                queue.install(codes)
-                return true
-            }
             guard let piece = largest(of: states, where: wantsIndex) else { return false }
             try build(piece, threads: threads, pace)
             return true
         }
     }
 
-    /// Whether all indexes that are wanted are there, and all codes that they make possible.
+    /// Whether all indexes that are wanted are there.
     func isDone(_ states: [CollectionState]) -> Bool {
-        !states.contains(where: \.wantsHeadCodes) && first(of: states) { $0.segment.indexes[$0.space]?.isUnchecked ?? false || wantsIndex($0) } == nil
+        first(of: states) { $0.segment.indexes[$0.space]?.isUnchecked ?? false || wantsIndex($0) } == nil
     }
 
     private func wantsIndex(_ piece: Piece) -> Bool {
