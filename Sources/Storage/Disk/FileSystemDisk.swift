@@ -95,8 +95,23 @@ package final class FileSystemDisk: Disk {
     }
 
     package func lock() throws(DiskError) {
-        _ = try retrying("flock (another process holds this database)", path) { flock(directory.number, LOCK_EX | LOCK_NB) }
+        var tries = Self.lockTries
+        while true {
+            do throws(DiskError) {
+                _ = try retrying("flock (another process holds this database)", path) { flock(directory.number, LOCK_EX | LOCK_NB) }
+                return
+            } catch {
+                // A process that this one is just starting holds a copy of all that was open until its own program runs.
+                tries -= 1
+                guard error.errno == EWOULDBLOCK, tries > 0 else { throw error }
+                usleep(Self.lockPauseMicroseconds)
+            }
+        }
     }
+
+    /// A tenth of a second: a command that is refused is refused at once, for people.
+    private static let lockTries = 20
+    private static let lockPauseMicroseconds: UInt32 = 5000
 }
 
 private final class FileSystemFile: DiskFile {
