@@ -148,7 +148,7 @@ extension VectorIndex {
         let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
         for j in query.count..<codes.stride { values[j] = 0 }
         return PreparedCode(
-            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms,
+            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms, dimension: query.count,
             squaredLength: Kernels.best.dot(centred.span, centred.span),
             isExact: columns.parameters.isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
     }
@@ -449,6 +449,7 @@ struct PreparedCode {
     var step: Float
     var rowStep: Float
     var hasNorms: Bool
+    var dimension: Int
     /// Of the query less what it was centred by.
     var squaredLength: Float
     /// Whether rows and query stand on the grid and the grid on whole numbers.
@@ -467,7 +468,8 @@ struct PreparedCode {
     func deviation(squaredError: Float, at distance: Float) -> Float {
         let queryError = step * step / 12
         if hasNorms {
-            let squared = max(0, distance * rowStep * rowStep + squaredLength)
+            // Where both fall on one point of the grid there is still what they were rounded by.
+            let squared = max(0, distance * rowStep * rowStep + squaredLength) + Float(dimension) * (squaredError + queryError)
             return 2 * (squared * (squaredError + queryError)).squareRoot() / (rowStep * rowStep)
         }
         return (squaredLength * (squaredError + queryError)).squareRoot() / (step * rowStep)

@@ -69,9 +69,10 @@ import TestSupport
     }
 
     @Test func `keys are ordered as distances and then numbers are, and give them back`() {
-        let distances: [Float] = [-.infinity, -.greatestFiniteMagnitude, -1, -.leastNonzeroMagnitude, -0.0, 0, .leastNonzeroMagnitude, 1, .infinity]
+        let distances: [Float] = [-.infinity, -.greatestFiniteMagnitude, -1, -.leastNonzeroMagnitude, 0, .leastNonzeroMagnitude, 1, .infinity]
         let keys = distances.flatMap { distance in [0, 1, 0x7fff_ffff].map { CandidateKey.make(distance, $0) } }
         #expect(keys == keys.sorted() && Set(keys).count == keys.count)
+        #expect(CandidateKey.make(-0.0, 7) == CandidateKey.make(0, 7), "two zeros are one distance")
         for (place, key) in keys.enumerated() {
             #expect(CandidateKey.distance(key).bitPattern == distances[place / 3].bitPattern)
             #expect(CandidateKey.number(key | CandidateKey.mark) == [0, 1, 0x7fff_ffff][place % 3])
