@@ -333,7 +333,8 @@ extension GraphSettings {
 }
 
 extension CodeGrid {
-    /// Whether cutting a vector's extremes off moves it several times as far as rounding does.
+    /// Whether cutting a vector's extremes off moves it several times as far as rounding does; of few dimensions, where the others do
+    /// not make up for one that is cut, whether it moves it any further.
     func isFarOff(_ centred: Cells<Float>) -> Bool {
         var cut: Float = 0
         for j in 0..<centred.count {
@@ -341,6 +342,6 @@ extension CodeGrid {
             let beyond = max(0, max(value - 127, -128 - value))
             cut += beyond * beyond
         }
-        return cut > 4 * Float(centred.count)
+        return cut > (centred.count < 64 ? 0.25 : 4 * Float(centred.count))
     }
 }

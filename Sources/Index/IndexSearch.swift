@@ -147,8 +147,10 @@ extension VectorIndex {
         let step = transform.hasNorms && greatest <= 128 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
         let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
         for j in query.count..<codes.stride { values[j] = 0 }
+        var squares: Int32 = 0
+        if transform.hasNorms { for j in 0..<query.count { squares &+= Int32(values[j]) &* Int32(values[j]) } }
         return PreparedCode(
-            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms, dimension: query.count,
+            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms, dimension: query.count, squares: Float(squares),
             squaredLength: Kernels.best.dot(centred.span, centred.span),
             isExact: columns.parameters.isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
     }
@@ -346,7 +348,9 @@ extension VectorIndex {
         let last = ranked.count == 0 ? 0 : CandidateKey.distance(ranked[min(k, ranked.count) - 1])
         scratch.isRanked = code.isExact && ranked.count > 0 && code.isExact(upTo: last)
         guard !scratch.isRanked else { return take(ranked, k: k, code, space, scratch) }
-        let limit = last + 2 * code.deviation(squaredError: columns.parameters.squaredError, at: last)
+        // Of few dimensions the errors are not near to normal, and the vectors cheap to read.
+        let deviations: Float = code.dimension < 64 ? 4 : 2
+        let limit = last + deviations * code.deviation(squaredError: columns.parameters.squaredError, at: last)
         let found = space.candidateRows
         var rows = 0
         for place in 0..<ranked.count {
@@ -450,6 +454,8 @@ struct PreparedCode {
     var rowStep: Float
     var hasNorms: Bool
     var dimension: Int
+    /// Sum of the values' squares, where rows have norms.
+    var squares: Float
     /// Of the query less what it was centred by.
     var squaredLength: Float
     /// Whether rows and query stand on the grid and the grid on whole numbers.
@@ -469,7 +475,8 @@ struct PreparedCode {
         let queryError = step * step / 12
         if hasNorms {
             // Where both fall on one point of the grid there is still what they were rounded by.
-            let squared = max(0, distance * rowStep * rowStep + squaredLength) + Float(dimension) * (squaredError + queryError)
+            // Of whole numbers, since two long vectors' small distance is lost among the roundings of their lengths.
+            let squared = max(0, distance + squares * (step / rowStep) * (step / rowStep)) * rowStep * rowStep + Float(dimension) * (squaredError + queryError)
             return 2 * (squared * (squaredError + queryError)).squareRoot() / (rowStep * rowStep)
         }
         return (squaredLength * (squaredError + queryError)).squareRoot() / (step * rowStep)

