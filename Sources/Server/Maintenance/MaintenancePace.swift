@@ -45,7 +45,8 @@ final class ForegroundMeter: Sendable {
     private let slowdownNow = Atomic<Int>(1000)
     private let underWay = Atomic<Int>(0)
     private let answered = Atomic<Int>(0)
-    private let isWorking = Atomic<Bool>(false)
+    /// Pieces of background work that have come to their first step.
+    private let working = Atomic<Int>(0)
 
     /// A request has been taken up; `end` or `abandon` follows.
     func begin() { underWay.add(1, ordering: .relaxed) }
@@ -58,7 +59,7 @@ final class ForegroundMeter: Sendable {
         answered.add(1, ordering: .relaxed)
         let nanoseconds = max(1, Int(took / .nanoseconds(1)))
         let before = usual[weight.index].load(ordering: .relaxed)
-        if !isWorking.load(ordering: .relaxed) {
+        if working.load(ordering: .relaxed) == 0 {
             let after = before == 0 ? nanoseconds : before + (nanoseconds - before) >> PaceLimits.usualShift
             usual[weight.index].store(after, ordering: .relaxed)
         } else if before > 0 {
@@ -75,12 +76,13 @@ final class ForegroundMeter: Sendable {
     var answeredCount: Int { answered.load(ordering: .relaxed) }
     var isServing: Bool { underWay.load(ordering: .relaxed) > 0 }
 
-    func workGoesOn() {
-        guard !isWorking.exchange(true, ordering: .relaxed) else { return }
+    /// `workEnds` follows. More than one piece may be under way.
+    func workBegins() {
+        guard working.add(1, ordering: .relaxed).oldValue == 0 else { return }
         slowdownNow.store(1000, ordering: .relaxed)
     }
 
-    func workEnds() { isWorking.store(false, ordering: .relaxed) }
+    func workEnds() { working.subtract(1, ordering: .relaxed) }
 }
 
 /// Makes background work pause where requests suffer from it. It does not where there are none, nor where the log has
@@ -91,6 +93,8 @@ final class MaintenancePace: Sendable {
     private let isStopping: Atomic<Bool>
     private let pauseMicroseconds = Atomic<Int>(0)
     private let answeredBefore = Atomic<Int>(0)
+    /// Whether the work under way has come to its first step.
+    private let hasBegun = Atomic<Bool>(false)
 
     init(database: Database, meter: ForegroundMeter) {
         self.database = database
@@ -101,7 +105,7 @@ final class MaintenancePace: Sendable {
     /// Runs a piece of work. From its first step on requests are held against what is usual.
     func during<T>(_ work: (Pace) throws(EngineError) -> T) throws(EngineError) -> T {
         pauseMicroseconds.store(0, ordering: .relaxed)
-        defer { meter.workEnds() }
+        defer { if hasBegun.exchange(false, ordering: .relaxed) { meter.workEnds() } }
         return try work(Pace { _ throws(EngineError) in try self.step() })
     }
 
@@ -114,7 +118,7 @@ final class MaintenancePace: Sendable {
     private func step() throws(EngineError) {
         if isStopped { throw Self.stopped }
         // Looking for work that is not there never comes here.
-        meter.workGoesOn()
+        if !hasBegun.exchange(true, ordering: .relaxed) { meter.workBegins() }
         let pause = nextPause()
         pauseMicroseconds.store(pause, ordering: .relaxed)
         if pause > 0 { usleep(UInt32(pause)) }
