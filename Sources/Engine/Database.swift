@@ -156,9 +156,6 @@ package final class Database: Sendable {
         }
     }
 
-    /// Whether every segment that is to have an index has one that is in use.
-    package var areIndexesDone: Bool { indexWork.isDone(published.current().states) }
-
     package var isCheckpointDue: Bool { queue.backlogBytes >= sizes.checkpointBytes }
 
     /// Whether the log has grown so long that writers will soon have to wait: no time for background work to take any.

@@ -58,7 +58,7 @@ extension VectorIndex {
         let refined = max(k, grown(few.refined, by: growth.refined))
         let width = grown(few.width, by: growth.width)
         let plan: IndexPlan = method == .walk
-            ? .walk(width: max(width, k), refined: refined) : .lists(lists: width, rows: grown(few.rows, by: growth.width), refined: refined)
+            ? .walk(width: max(width, k), refined: refined) : .lists(lists: width, rows: max(k, grown(few.rows, by: growth.width)), refined: refined)
         return Choice(plan: plan, recall: few.recall, cost: few.cost * growth.width, refined: refined)
     }
 

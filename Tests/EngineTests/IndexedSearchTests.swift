@@ -20,6 +20,21 @@ import TestSupport
             name: "c", spaces: [space], fields: [FieldSchema(name: "i", type: .int)])))
     }
 
+    /// A second collection, `name`, of one space or two, with so many documents that have a vector in the first.
+    private mutating func fill(_ name: String, _ spaces: [SpaceSchema], count: Int) throws {
+        _ = try database.write(.createCollection(CollectionSchema(name: name, spaces: spaces, fields: [])))
+        var input = UpsertInput([], into: name)
+        for number in 0..<count {
+            var (document, chunk) = (DocumentInput("d\(number)"), ChunkInput())
+            let vector = vector()
+            chunk.vectors = [VectorInput(space: spaces[0].name, floats: input.floats.count..<input.floats.count + vector.count)]
+            input.floats += vector
+            document.chunks = [chunk]
+            input.documents.append(document)
+        }
+        _ = try database.write(.upsert(input))
+    }
+
     private static func open(_ disk: FaultyDisk) throws(LogError) -> Database {
         let random = SharedRandom(seed: 1)
         var sizes = DatabaseSizes()
@@ -54,7 +69,6 @@ import TestSupport
         try database.checkpoint()
         while try database.maintain() {}
         while try database.maintainIndexes() {}
-        #expect(database.areIndexesDone)
     }
 
     private func ids(_ result: SearchResult, _ collection: CollectionSnapshot) -> [[String]] {
@@ -157,7 +171,44 @@ import TestSupport
         #expect(try collection.count(filter: nil, under: ["e\u{301}"]).documents == 1)
     }
 
+    @Test(arguments: [IndexKind.hnsw, .ivf])
+    mutating func `there are k hits where there are k chunks, however little is to be spent`(kind: IndexKind) throws {
+        try fill("k", [SpaceSchema(dimension: Self.dimension, metric: .l2, index: kind)], count: 400)
+        try settle(database)
+        let collection = try database.snapshot().collection("k")
+        for k in [1, 9, 40, 120, 399, 400, 401] {
+            for effort in [SearchEffort.recall(0.5), .recall(0.99), .width(1)] {
+                var input = SearchInput(vector(), vector(), vector(), k: k)
+                input.effort = effort
+                let hits = try collection.search(input).hits
+                #expect(hits.allSatisfy { $0.count == min(k, 400) && Set($0.map(\.document)).count == $0.count }, "\(k), \(effort)")
+            }
+        }
+    }
+
     // MARK: Files
+
+    /// Building found nothing to build from, and was found to be due again, for ever.
+    @Test mutating func `a space in which no chunk has a vector gets no index, and the work ends`() throws {
+        let spaces = [SpaceSchema(name: "full", dimension: Self.dimension, metric: .cosine), SpaceSchema(name: "empty", dimension: 3, metric: .l2)]
+        try fill("two", spaces, count: 200)
+        try database.checkpoint()
+        var pieces = 0
+        while pieces < 10, try database.maintainIndexes() { pieces += 1 }
+        #expect(pieces < 10)
+        #expect(database.statistics.indexes == 1)
+    }
+
+    @Test mutating func `a space without codes has no index and is searched exactly`() throws {
+        let space = SpaceSchema(dimension: Self.dimension, metric: .cosine, quantization: .none)
+        try fill("plain", [space], count: 200)
+        try settle(database)
+        #expect(database.statistics.indexes == 0)
+        let found = try database.snapshot().collection("plain").search(SearchInput(vector(), k: 3))
+        #expect(found.plan.isExact)
+        let impossible = CollectionSchema(name: "no", spaces: [SpaceSchema(dimension: 3, metric: .l2, index: .hnsw, quantization: .none)], fields: [])
+        #expect { try database.write(.createCollection(impossible)) } throws: { ($0 as? EngineError)?.field == "quantization" }
+    }
 
     @Test mutating func `an index is found again by the next open, once it was checked`() throws {
         try put(0..<Self.documentCount)

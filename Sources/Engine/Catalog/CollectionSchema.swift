@@ -75,6 +75,11 @@ extension CollectionSchema {
             guard (1...Limits.dimensionMax).contains(space.dimension) else {
                 throw EngineError(.invalidValue, "dim must be 1 to \(Limits.dimensionMax), got \(space.dimension)", field: "dim")
             }
+            guard space.quantization != .none || space.index == .auto || space.index == .flat else {
+                throw EngineError(
+                    .invalidValue, "an index keeps vectors as codes: quantization \"none\" goes with index \"flat\" or \"auto\", got \"\(space.index.rawValue)\"",
+                    field: "quantization")
+            }
         }
         for field in fields {
             try Self.validate(name: field.name, field: "fields")

@@ -16,7 +16,7 @@ package enum IndexKind: String, CaseIterable, Sendable {
 package enum QuantizationKind: String, CaseIterable, Sendable {
     /// As suits the index.
     case auto
-    /// As float32.
+    /// Not at all: every vector is compared, as with `flat`.
     case none
     /// A byte a number.
     case int8

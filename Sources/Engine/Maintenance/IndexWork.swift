@@ -13,8 +13,8 @@ final class IndexWork: Sendable {
     private let maintenance: Maintenance
     /// Segments of fewer rows get none.
     private let rowsMin: Int
-    /// Held for as long as a piece of work takes.
-    private let working = Mutex(())
+    /// Held for as long as a piece of work takes. What is found to have no row to index, and will never have one.
+    private let working = Mutex<Set<EmptySpace>>([])
 
     init(store: Store, queue: CommitQueue, maintenance: Maintenance, rowsMin: Int) {
         self.store = store
@@ -24,36 +24,38 @@ final class IndexWork: Sendable {
         progress = maintenance.indexProgress
     }
 
+    private struct EmptySpace: Hashable {
+        var segment: UInt64
+        var space: Int
+    }
+
     /// An index that is to be checked or built.
     private struct Piece {
         var collection: CollectionState
         var segment: Segment
         var space: Int
+
+        var emptySpace: EmptySpace { EmptySpace(segment: segment.fileNumber, space: space) }
     }
 
     /// Does one piece of work, on so many threads at most; false where there is none. `states` tells what is in force once it is
     /// this work's turn.
     func work(_ states: () -> [CollectionState], threads: Int, _ pace: Pace) throws(EngineError) -> Bool {
-        try working.withLock { _ throws(EngineError) in
+        try working.withLock { empty throws(EngineError) in
             let states = states()
             if let piece = first(of: states, where: { $0.segment.indexes[$0.space]?.isUnchecked ?? false }) {
                 check(piece)
                 return true
             }
-            guard let piece = largest(of: states, where: wantsIndex) else { return false }
-            try build(piece, threads: threads, pace)
+            guard let piece = largest(of: states, where: { wantsIndex($0) && !empty.contains($0.emptySpace) }) else { return false }
+            if try !build(piece, threads: threads, pace) { empty.insert(piece.emptySpace) }
             return true
         }
     }
 
-    /// Whether all indexes that are wanted are there.
-    func isDone(_ states: [CollectionState]) -> Bool {
-        first(of: states) { $0.segment.indexes[$0.space]?.isUnchecked ?? false || wantsIndex($0) } == nil
-    }
-
     private func wantsIndex(_ piece: Piece) -> Bool {
         let schema = piece.collection.schema.spaces[piece.space]
-        guard schema.index != .flat, piece.segment.rowCount >= rowsMin, piece.segment.corruption == nil else { return false }
+        guard schema.index != .flat, schema.quantization != .none, piece.segment.rowCount >= rowsMin, piece.segment.corruption == nil else { return false }
         return piece.segment.indexes[piece.space]?.isDamaged ?? true
     }
 
@@ -80,14 +82,15 @@ final class IndexWork: Sendable {
         }
     }
 
-    private func build(_ piece: Piece, threads: Int, _ pace: Pace) throws(EngineError) {
+    /// False where no row is in force that has a vector.
+    private func build(_ piece: Piece, threads: Int, _ pace: Pace) throws(EngineError) -> Bool {
         let (segment, schema) = (piece.segment, piece.collection.schema.spaces[piece.space])
         progress.begin(.index, collection: piece.collection.schema.name, total: segment.rowCount)
         defer { progress.end() }
         try segment.touchAll(space: piece.space)
         let vectors = segment.vectors[piece.space]
         let rows = try indexedRows(of: piece, vectors)
-        guard !rows.isEmpty else { return segment.indexes[piece.space]?.refuse() ?? () }
+        guard !rows.isEmpty else { return false }
         let patience = Patience(pace)
         guard let built = IndexBuilder(vectors.rows, rows: rows, settings: IndexSettings(schema, threads: threads, patience)).build() else {
             throw patience.failure
@@ -98,6 +101,7 @@ final class IndexWork: Sendable {
         built.calibrate(calibration.measure())
         try pace.step(bytes: 0)
         try install(built, of: piece, pace)
+        return true
     }
 
     /// Rows with a vector, in force now. Those that are not will never be again.
@@ -158,7 +162,8 @@ extension IndexSettings {
         seed = Self.commonSeed
         hasGraph = space.index != .ivf
         switch space.quantization {
-        case .auto, .none: hasLines = nil
+        case .auto: hasLines = nil
+        case .none: preconditionFailure("a space without codes has no index")
         case .int8: hasLines = false
         case .line: hasLines = true
         }

@@ -51,7 +51,7 @@ extension Filter {
 }
 
 extension CollectionState {
-    /// The documents (folders are none) that match. O(documents) a condition; about 1 ms for a million.
+    /// The documents (folders are none) that match. O(documents) a condition.
     func documents(matching filter: Filter) throws(EngineError) -> Bitmap {
         try filter.checkLimits()
         var matching = try evaluate(filter)

@@ -43,7 +43,8 @@ struct IndexedSearch {
         guard let (plan, recall) = index.plan(k: asked, effort: effort, visibleCount: index.count) else { return false }
         visited += index.search(query.cells, k: asked, plan: plan, scratch: scratch)
         try rank(query, k: asked, segment, scratch)
-        guard areAllLive || liveResults(segment, scratch) >= min(k, liveCount) else { return false }
+        let found = areAllLive ? scratch.results.count : liveResults(segment, scratch)
+        guard found >= min(k, areAllLive ? index.count : liveCount) else { return false }
         let vectors = segment.vectors[space]
         for i in 0..<scratch.results.count {
             let result = scratch.results[i]

@@ -51,7 +51,7 @@ extension CollectionSnapshot {
         return SearchResult(hits: hits, plan: plan, damage: damage)
     }
 
-    /// The space's index.
+    /// The space's place in the schema.
     private func space(of input: SearchInput) throws(EngineError) -> Int {
         guard let name = input.space else {
             guard let index = schema.defaultSpaceIndex else {
@@ -189,7 +189,7 @@ private struct PartSearch {
 }
 
 extension SearchEffort {
-    /// What most want: nearly all of the nearest, at about a third of the speed of .9.
+    /// What most want: nearly all of the nearest.
     private static let standardRecall: Float = 0.98
 
     /// nil where everything is to be compared.
