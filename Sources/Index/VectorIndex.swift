@@ -90,8 +90,8 @@ package final class VectorIndex: Sendable {
 
 extension IndexColumns {
     /// The same columns with those that walks read copied into memory of their own, on huge pages: a random read of a mapped file
-    /// waits for the address as well as for the line (measured on 60,000 x 784: 1.3 times as many searches). Codes, which only the
-    /// best candidates are ranked by, come along where they are few enough. The buffers are to be kept.
+    /// waits for the address as well as for the line (60,000 x 784: 1.0 to 1.1 times as many searches). Codes, which only the best
+    /// candidates are ranked by, come along where they are few enough. The buffers are to be kept.
     package func resident(codesMax: Int) -> (columns: IndexColumns, buffers: [any Sendable]) {
         var (columns, buffers) = (self, [any Sendable]())
         func copy<T>(_ cells: Cells<T>) -> Cells<T> {
