@@ -118,7 +118,7 @@ extension VectorIndex {
         case .walk(let width, _):
             var pool = CandidatePool(keys: space.keys, capacity: max(width, refined))
             guard let visible else {
-                let visited = walk(from: table, by: scorer, &pool, excluded, space)
+                let visited = walk(from: table, by: scorer, &pool, excluded, space) { _ in }
                 return (pool, visited)
             }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
@@ -135,44 +135,18 @@ extension VectorIndex {
         }
     }
 
-    // MARK: The query
-
-    /// The query on the codes' grid: about the centre where distances decide, and then in the rows' step where it fits, so that
-    /// whole numbers stay exact; from zero where products do, since a centre adds the same to each row's product then.
-    private func prepareCodes(_ query: Cells<Float>, _ space: SearchSpace) -> PreparedCode {
-        let centred = space.centred.part(0..<query.count)
-        let values = space.values.part(0..<codes.stride)
-        let greatest = kernels.centre(query, around: transform.hasNorms ? columns.centre : zeros, into: centred)
-        let rowStep = columns.parameters.step
-        let step = transform.hasNorms && greatest <= 128 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
-        let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
-        for j in query.count..<codes.stride { values[j] = 0 }
-        var squares: Int32 = 0
-        if transform.hasNorms { for j in 0..<query.count { squares &+= Int32(values[j]) &* Int32(values[j]) } }
-        return PreparedCode(
-            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms, dimension: query.count, squares: Float(squares),
-            squaredLength: Kernels.best.dot(centred.span, centred.span),
-            isExact: columns.parameters.isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
-    }
-
-    private func prepareLine(_ query: Cells<Float>, _ space: SearchSpace, _ lineQuery: LineQuery) {
-        let centred = space.centred.part(0..<query.count)
-        let values = space.lineValues.part(0..<(query.count + 3) / 4 * 4)
-        let step = max(kernels.centre(query, around: columns.lineMean, into: centred) / 127, .leastNormalMagnitude)
-        _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
-        for j in query.count..<values.count { values[j] = 0 }
-        kernels.project(values.readOnly, blocks: columns.lineBlocks, columnSums: columns.lineSums, into: space.projections)
-        let (greatest, bias) = kernels.weigh(space.projections.readOnly, scales: columns.lineScales, into: space.columnValues)
-        lineQuery.setValues(space.columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
-    }
-
     // MARK: The walk
 
-    /// Follows links from the medoids nearest to the query until no candidate is left whose links were not followed.
+    /// Follows links from the medoids nearest to the query until no candidate is left whose links were not followed. `meet` hears of every
+    /// position that is compared, its distances standing in `space.estimates`. Returns how many were compared.
     @inline(__always)
-    private func walk<S: WalkScorer>(from table: S, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+    private func walk<S: WalkScorer>(
+        from table: S, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace, meet: (Cells<UInt32>) -> Void
+    ) -> Int {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
         var seen = enter(table, &pool, excluded, space)
+        // An excluded position comes first, and is not met.
+        meet(touched.readOnly.part((excluded == nil ? 0 : 1)..<seen))
         let (links, degree) = (columns.links, degree)
         while let node = pool.takeNext() {
             let fresh = touched.part(seen..<seen &+ degree &+ 1)
@@ -183,6 +157,7 @@ extension VectorIndex {
             let ids = fresh.readOnly.part(0..<count)
             scorer.score(ids, into: estimates)
             pool.offer(ids, estimates, links: links, degree: degree, by: kernels)
+            meet(ids)
         }
         for i in 0..<seen { visited[Int(touched[i]) >> 5] = 0 }
         return seen + listCount
@@ -194,34 +169,15 @@ extension VectorIndex {
         from table: S, by scorer: S, _ pool: inout CandidatePool, _ visible: VisiblePositions, _ found: inout CandidatePool, _ excluded: UInt32?,
         _ space: SearchSpace
     ) -> Int {
-        let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
-        let (ids, distances) = (space.ids, space.scores)
-        func keep(_ fresh: Cells<UInt32>) {
+        walk(from: table, by: scorer, &pool, excluded, space) { met in
             var count = 0
-            for i in 0..<fresh.count {
-                ids[count] = fresh[i]
-                distances[count] = estimates[i]
-                count &+= visible.contains(fresh[i]) ? 1 : 0
+            for i in 0..<met.count {
+                space.ids[count] = met[i]
+                space.scores[count] = space.estimates[i]
+                count &+= visible.contains(met[i]) ? 1 : 0
             }
-            found.offer(ids.readOnly.part(0..<count), distances.readOnly, by: kernels)
+            found.offer(space.ids.readOnly.part(0..<count), space.scores.readOnly, by: kernels)
         }
-        var seen = enter(table, &pool, excluded, space)
-        // An excluded position comes first, and is no candidate.
-        let first = excluded == nil ? 0 : 1
-        keep(touched.readOnly.part(first..<seen))
-        let (links, degree) = (columns.links, degree)
-        while let node = pool.takeNext() {
-            let fresh = touched.part(seen..<seen &+ degree &+ 1)
-            let count = visitLinks(
-                links.part(Int(node) &* degree..<Int(node) &* degree &+ degree), visited: visited, unvisited: fresh, rows: scorer.bytes,
-                stride: scorer.stride, bytes: scorer.stride)
-            seen &+= count
-            scorer.score(fresh.readOnly.part(0..<count), into: estimates)
-            pool.offer(fresh.readOnly.part(0..<count), estimates, links: links, degree: degree, by: kernels)
-            keep(fresh.readOnly.part(0..<count))
-        }
-        for i in 0..<seen { visited[Int(touched[i]) >> 5] = 0 }
-        return seen + listCount
     }
 
     /// Puts the nearest medoids into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
@@ -388,55 +344,6 @@ extension VectorIndex {
     private func isException(_ position: UInt32) -> Bool { columns.exceptions.count > 0 && columns.exceptions.contains(position) }
 }
 
-extension VectorRows {
-    /// The best k of the candidates by their vectors, into `scratch.results`, unless they are there already.
-    package func rank(_ query: Cells<Float>, k: Int, scratch: SearchScratch) {
-        guard !scratch.isRanked else { return }
-        let rows = scratch.candidates, space = scratch.current
-        for i in 0..<rows.count { row(Int(rows[i])).prefetch(from: 0, count: dimension) }
-        let scores = space.scores
-        score(query, rows, into: scores)
-        let found = space.found
-        var count = 0
-        for i in 0..<rows.count {
-            let row = RankedRow(row: rows[i], score: scores[i])
-            if count == k {
-                guard row.isBetter(than: found[k - 1]) else { continue }
-                count -= 1
-            }
-            var place = count
-            while place > 0, row.isBetter(than: found[place - 1]) {
-                found[place] = found[place - 1]
-                place -= 1
-            }
-            found[place] = row
-            count += 1
-        }
-        scratch.results = found.readOnly.part(0..<count)
-    }
-
-    /// The scores that rank rows: see `Metric`, but for Euclidean distance its negative square.
-    private func score(_ query: Cells<Float>, _ rows: Cells<UInt32>, into scores: MutableCells<Float>) {
-        guard rows.count > 0 else { return }
-        var output = scores.mutableSpan
-        switch metric {
-        case .l2:
-            Kernels.best.squaredDistance(query.span, rows: values.span, stride: stride, at: rows.span, into: &output)
-            for i in 0..<rows.count { scores[i] = -scores[i] }
-        case .dot: Kernels.best.dot(query.span, rows: values.span, stride: stride, at: rows.span, into: &output)
-        case .cosine:
-            Kernels.best.dot(query.span, rows: values.span, stride: stride, at: rows.span, into: &output)
-            for i in 0..<rows.count { scores[i] *= factors[Int(rows[i])] }
-        }
-    }
-}
-
-extension RankedRow {
-    /// Of equal scores the lower row is better.
-    @inline(__always)
-    func isBetter(than other: RankedRow) -> Bool { score != other.score ? score > other.score : row < other.row }
-}
-
 extension IndexPlan {
     var refined: Int {
         switch self {
@@ -445,99 +352,4 @@ extension IndexPlan {
     }
 
     var width: Int { if case .walk(let width, _) = self { width } else { 1 } }
-}
-
-/// A query on the codes' grid.
-struct PreparedCode {
-    var values: CodeQuery
-    var step: Float
-    var rowStep: Float
-    var hasNorms: Bool
-    var dimension: Int
-    /// Sum of the values' squares, where rows have norms.
-    var squares: Float
-    /// Of the query less what it was centred by.
-    var squaredLength: Float
-    /// Whether rows and query stand on the grid and the grid on whole numbers.
-    var isExact: Bool
-
-    /// Floats hold whole numbers up to here, and so do their sums of squares in any order.
-    private static let wholeMax: Float = 0x1p24
-
-    /// Whether a float would tell the same of all distances up to this one.
-    func isExact(upTo distance: Float) -> Bool { squaredLength < Self.wholeMax && distance + squaredLength < Self.wholeMax }
-
-    /// Standard deviation of a code distance's error, in its own units.
-    ///
-    /// Of a product it is that of the rounding of either side, along the other; of a distance, along the difference, which for
-    /// near rows is short.
-    func deviation(squaredError: Float, at distance: Float) -> Float {
-        let queryError = step * step / 12
-        if hasNorms {
-            // Where both fall on one point of the grid there is still what they were rounded by.
-            // Of whole numbers, since two long vectors' small distance is lost among the roundings of their lengths.
-            let squared = max(0, distance + squares * (step / rowStep) * (step / rowStep)) * rowStep * rowStep + Float(dimension) * (squaredError + queryError)
-            return 2 * (squared * (squaredError + queryError)).squareRoot() / (rowStep * rowStep)
-        }
-        return (squaredLength * (squaredError + queryError)).squareRoot() / (step * rowStep)
-    }
-}
-
-/// Distances of positions from a query, in some unit of their own; less is nearer.
-protocol WalkScorer {
-    var bytes: Cells<UInt8> { get }
-    var stride: Int { get }
-    func table(_ bytes: Cells<UInt8>) -> Self
-    func score(_ ids: Cells<UInt32>, into distances: MutableCells<Float>)
-    func score(_ range: Range<Int>, into distances: MutableCells<Float>)
-}
-
-struct LineScorer: WalkScorer {
-    let kernels: CodeKernels
-    let query: LineQuery
-    let lines: Cells<UInt8>
-
-    var bytes: Cells<UInt8> { lines }
-    var stride: Int { 64 }
-    func table(_ lines: Cells<UInt8>) -> LineScorer { LineScorer(kernels: kernels, query: query, lines: lines) }
-
-    @inline(__always)
-    func score(_ ids: Cells<UInt32>, into distances: MutableCells<Float>) { kernels.estimates(query, lines, ids: ids, into: distances) }
-    @inline(__always)
-    func score(_ range: Range<Int>, into distances: MutableCells<Float>) { kernels.estimates(query, lines, range, into: distances) }
-}
-
-struct CodeScorer: WalkScorer {
-    let kernels: CodeKernels
-    let query: PreparedCode
-    let rows: CodeRows
-    let dots: MutableCells<Int32>
-
-    var bytes: Cells<UInt8> { rows.bytes }
-    var stride: Int { rows.stride }
-    func table(_ bytes: Cells<UInt8>) -> CodeScorer {
-        CodeScorer(kernels: kernels, query: query, rows: CodeRows(bytes: bytes, stride: rows.stride), dots: dots)
-    }
-
-    @inline(__always)
-    func score(_ ids: Cells<UInt32>, into distances: MutableCells<Float>) {
-        kernels.dots(query.values, rows, ids: ids, into: dots)
-        guard query.hasNorms else {
-            for i in 0..<ids.count { distances[i] = -Float(dots[i]) }
-            return
-        }
-        let factor = 2 * query.step / query.rowStep
-        for i in 0..<ids.count { distances[i] = Float(rows.tail(Int(ids[i]))) - factor * Float(dots[i]) }
-    }
-
-    @inline(__always)
-    func score(_ range: Range<Int>, into distances: MutableCells<Float>) {
-        kernels.dots(query.values, rows, range, into: dots)
-        guard query.hasNorms else {
-            for i in 0..<range.count { distances[i] = -Float(dots[i]) }
-            return
-        }
-        let factor = 2 * query.step / query.rowStep
-        for i in 0..<range.count { distances[i] = Float(rows.tail(range.lowerBound + i)) - factor * Float(dots[i]) }
-    }
 }
