@@ -20,6 +20,6 @@ package enum QuantizationKind: String, CaseIterable, Sendable {
     case none
     /// A byte a number.
     case int8
-    /// As a few bits a number, along lines through the data.
+    /// Beside the bytes, 64 bytes a vector: a few bits for each of its leading principal axes.
     case line
 }
