@@ -18,7 +18,7 @@ struct IndexSearchTests {
         let scanMin = kind == .farClusters || kind == .heavyDimensions ? 0.7 : 0.93
         for (i, dimension) in Self.dimensions.enumerated() where (i + shift) % 2 == 0 {
             let metric = Metric.allCases[(i / 2 + shift) % 3]
-            let rows = kind.rows(500, dimension, &random)
+            let rows = kind.rows(400, dimension, &random)
             let queries = Self.queries(near: rows, 6, &random)
             let fixture = IndexFixture(rows, metric) { $0.hasLines = false }
             let scan = fixture.recall(queries, k: 10, .scan(refined: 100))
@@ -146,10 +146,10 @@ struct IndexSearchTests {
         func hasLines(_ kind: VectorKind, _ count: Int, _ dimension: Int) -> Bool {
             IndexFixture(kind.rows(count, dimension, &random), .l2) { $0.hasGraph = false }.index.hasLines
         }
-        #expect(hasLines(.constantDimensions, 4096, 256), "\(seed)")
+        #expect(hasLines(.duplicates, 4096, 192), "\(seed)")
         #expect(!hasLines(.gaussian, 4096, 256), "\(seed)")
-        #expect(!hasLines(.constantDimensions, 1000, 256), "\(seed)")
-        #expect(!hasLines(.constantDimensions, 4096, 100), "\(seed)")
+        #expect(!hasLines(.duplicates, 1000, 192), "\(seed)")
+        #expect(!hasLines(.duplicates, 4096, 100), "\(seed)")
     }
 
     // MARK: Helpers
