@@ -174,13 +174,73 @@ VNNI void nt_score_line_rows_avx512vnni(const nt_line_query *query, const uint8_
     }
 }
 
+// Keys of candidates below the limit, in their order, and the least of them. `keys` has room for 16 more than there are candidates.
+INLINE size_t make_keys(const uint32_t *ids, const float *distances, size_t count, uint64_t limit, uint64_t *keys,
+                        uint64_t *least) {
+    const __m512i top = _mm512_set1_epi32((int)0x80000000u), below = _mm512_set1_epi64((long long)limit);
+    __m512i minima = _mm512_set1_epi64(-1);
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i += 16) {
+        const __mmask16 there = count - i >= 16 ? 0xffff : (__mmask16)((1u << (count - i)) - 1);
+        // -0 is 0
+        const __m512 distance = _mm512_add_ps(_mm512_maskz_loadu_ps(there, distances + i), _mm512_setzero_ps());
+        const __m512i bits = _mm512_castps_si512(distance);
+        const __m512i image = _mm512_xor_si512(bits, _mm512_or_si512(_mm512_srai_epi32(bits, 31), top));
+        const __m512i number = _mm512_slli_epi32(_mm512_maskz_loadu_epi32(there, ids + i), 1);
+#pragma clang loop unroll(full)
+        for (int half = 0; half < 2; half++) {
+            const __m256i upper = half ? _mm512_extracti64x4_epi64(image, 1) : _mm512_castsi512_si256(image);
+            const __m256i lower = half ? _mm512_extracti64x4_epi64(number, 1) : _mm512_castsi512_si256(number);
+            const __m512i key = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(upper), 32), _mm512_cvtepu32_epi64(lower));
+            const __mmask8 taking = _mm512_mask_cmplt_epu64_mask((__mmask8)(there >> (8 * half)), key, below);
+            // Compressed in the register first: a compressing store is slow on some processors.
+            _mm512_storeu_si512(keys + taken, _mm512_maskz_compress_epi64(taking, key));
+            minima = _mm512_mask_min_epu64(minima, taking, minima, key);
+            taken += (size_t)__builtin_popcount(taking);
+        }
+    }
+    *least = _mm512_reduce_min_epu64(minima);
+    return taken;
+}
+
+// Inserts keys into a pool of at most `vectors` * 8 places, held in registers meanwhile. Of a sorted row of keys and another,
+// the place j has, when it is in, the lesser of what it had and of the greater of the other and what j - 1 had: no branch
+// depends on where a key goes.
+INLINE void insert_all(nt_pool *pool, const uint64_t *new, size_t taken, const int vectors) {
+    enum { VECTORS_MAX = 16 };
+    const __m512i none = _mm512_set1_epi64(-1);
+    __m512i v[VECTORS_MAX];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < vectors; j++) {
+        const size_t left = pool->count > (size_t)j * 8 ? pool->count - (size_t)j * 8 : 0;
+        v[j] = _mm512_mask_loadu_epi64(none, left >= 8 ? 0xff : (__mmask8)((1u << left) - 1), pool->keys + j * 8);
+    }
+    for (size_t i = 0; i < taken; i++) {
+        const __m512i key = _mm512_set1_epi64((long long)new[i]);
+#pragma clang loop unroll(full)
+        for (int j = vectors - 1; j > 0; j--)
+            v[j] = _mm512_min_epu64(v[j], _mm512_max_epu64(key, _mm512_alignr_epi64(v[j], v[j - 1], 7)));
+        v[0] = _mm512_min_epu64(v[0], _mm512_max_epu64(key, _mm512_alignr_epi64(v[0], _mm512_setzero_si512(), 7)));
+    }
+    pool->count = pool->count + taken < pool->capacity ? pool->count + taken : pool->capacity;
+    // The first unmarked one. Places without a key look marked; keys that fell out do not, but come behind the end.
+    uint64_t unmarked[2] = {0, 0};
+#pragma clang loop unroll(full)
+    for (int j = 0; j < vectors; j++) {
+        if ((size_t)j * 8 < pool->capacity) _mm512_storeu_si512(pool->keys + j * 8, v[j]);
+        unmarked[j / 8] |= (uint64_t)_mm512_testn_epi64_mask(v[j], _mm512_set1_epi64(NT_POOL_MARK)) << (j % 8 * 8);
+    }
+    const size_t next = unmarked[0] ? (size_t)__builtin_ctzll(unmarked[0]) : unmarked[1] ? 64 + (size_t)__builtin_ctzll(unmarked[1]) : pool->count;
+    pool->next = next < pool->count ? next : pool->count;
+}
+
 // Searched by counting and moved eight at a time: no branch depends on where the key goes.
 INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
-    const __m512i wanted = _mm512_set1_epi64((long long)key), order = _mm512_set1_epi64((long long)NT_POOL_ORDER);
+    const __m512i wanted = _mm512_set1_epi64((long long)key);
     size_t place = 0;
     for (size_t i = 0; i < count; i += 8) {
         const __mmask8 there = count - i >= 8 ? 0xff : (__mmask8)((1u << (count - i)) - 1);
-        const __mmask8 less = _mm512_mask_cmple_epu64_mask(there, _mm512_and_si512(_mm512_loadu_si512(keys + i), order), wanted);
+        const __mmask8 less = _mm512_mask_cmple_epu64_mask(there, _mm512_loadu_si512(keys + i), wanted);
         place += (size_t)__builtin_popcount(less);
         if (less != 0xff) break;
     }
@@ -195,17 +255,46 @@ INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
     return place;
 }
 
+INLINE void offer(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count, const uint32_t *links,
+                  size_t degree) {
+    uint64_t new[NT_POOL_BATCH_MAX + 16], least;
+    const size_t taken = make_keys(ids, distances, count, nt_pool_limit(pool), new, &least);
+    if (links) nt_prefetch_next(pool, least, links, degree);
+    if (taken == 0) return;
+    switch ((pool->capacity + 7) / 8) {
+    case 1: insert_all(pool, new, taken, 1); break;
+    case 2: insert_all(pool, new, taken, 2); break;
+    case 3: insert_all(pool, new, taken, 3); break;
+    case 4: insert_all(pool, new, taken, 4); break;
+    case 5: insert_all(pool, new, taken, 5); break;
+    case 6: insert_all(pool, new, taken, 6); break;
+    case 7: case 8: insert_all(pool, new, taken, 8); break;
+    case 9: case 10: insert_all(pool, new, taken, 10); break;
+    case 11: case 12: insert_all(pool, new, taken, 12); break;
+    default: insert_all(pool, new, taken, 16);
+    }
+    if (links == NULL) return;
+    for (size_t place = pool->next; place < pool->count && place < pool->next + 2; place++)
+        nt_prefetch(links + nt_candidate_number(pool->keys[place]) * degree, degree * sizeof *links);
+}
+
 VNNI void nt_offer_avx512vnni(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count,
                               const uint32_t *links, size_t degree) {
+    // Larger ones do not fit the registers.
+    const bool is_small = pool->capacity <= 128;
     // A scan's rows are mostly too far once the pool is full: sixteen of them are passed over by one comparison.
     size_t done = 0;
     while (links == NULL && done + 16 <= count && pool->count == pool->capacity) {
         const float last = nt_candidate_distance(pool->keys[pool->count - 1]);
-        if (_mm512_cmp_ps_mask(_mm512_loadu_ps(distances + done), _mm512_set1_ps(last), _CMP_LT_OQ))
-            nt_offer(pool, ids + done, distances + done, 16, NULL, 0, insert);
+        if (_mm512_cmp_ps_mask(_mm512_loadu_ps(distances + done), _mm512_set1_ps(last), _CMP_LE_OQ)) {
+            if (is_small) offer(pool, ids + done, distances + done, 16, NULL, 0);
+            else nt_offer(pool, ids + done, distances + done, 16, NULL, 0, insert);
+        }
         done += 16;
     }
-    if (done < count) nt_offer(pool, ids + done, distances + done, count - done, links, degree, insert);
+    if (done == count) return;
+    if (is_small) offer(pool, ids + done, distances + done, count - done, links, degree);
+    else nt_offer(pool, ids + done, distances + done, count - done, links, degree, insert);
 }
 
 VNNI void nt_project_avx512vnni(const int8_t *query, size_t groups, const int8_t *blocks, const int32_t *column_sums,

@@ -155,6 +155,7 @@ extension VectorIndex {
                 stride: scorer.stride, bytes: scorer.stride)
             seen &+= count
             let ids = fresh.readOnly.part(0..<count)
+            pool.prefetchAhead(links, degree: degree, rows: scorer.bytes, stride: scorer.stride)
             scorer.score(ids, into: estimates)
             pool.offer(ids, estimates, links: links, degree: degree, by: kernels)
             meet(ids)
