@@ -203,7 +203,7 @@ extension VectorIndex {
     /// About how many nanoseconds a row costs: walked to, scanned in its list, or ranked by its code and its share of vectors.
     var costs: (walked: Float, scanned: Float, refined: Float) {
         let codeLines = Float(codes.stride / 64)
-        return hasLines ? (28, 6, 40 + 6 * codeLines) : (28 + 3 * codeLines, 5 + 2.5 * codeLines, 40 + 2 * codeLines)
+        return hasLines ? (17, 6, 15 + 5 * codeLines) : (12 + 2.5 * codeLines, 5 + 2.5 * codeLines, 15 + 2 * codeLines)
     }
 }
 

@@ -10,7 +10,7 @@ import TestSupport
     func `a pool holds what a sorted list would, marks and ties and all`(kernels: CodeKernels) {
         let seed = TestSeed(41)
         var random = seed.random
-        for capacity in Array(1...20) + [30, 100, 131] {
+        for capacity in Array(1...20) + [30, 57, 100, 131, 200] {
             // With few distances most candidates tie; with many the pool is seldom at its end.
             for distances: [Float] in [[-1, 0, 1], [-.infinity, -2.5, -0.0, 0, 0x1p-130, 7, .infinity], (0..<5000).map { Float($0) }] {
                 withFences { fences in
