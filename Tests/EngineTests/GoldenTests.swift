@@ -180,7 +180,8 @@ import TestSupport
     }
 
     private static func indexes(of database: Database) -> [FileReference] {
-        database.store.contents.version.collections.values.flatMap(\.segments).flatMap(\.indexes).map(\.file)
+        let collections = database.snapshot().allCollections.filter { $0.schema.name == "indexed" }
+        return collections.flatMap { $0.state.sealed }.flatMap { $0.segment?.record.indexes ?? [] }.map(\.file)
     }
 
     /// Only with `NEEDLETAIL_NEW_GOLDEN=1`, when a format is new: see `tools/golden`.
