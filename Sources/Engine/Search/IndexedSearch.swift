@@ -73,7 +73,9 @@ struct IndexedSearch {
         // Few are left, or the plan did not come by enough of them: all are compared.
         guard visible.count <= Self.gatheredRowsMax else { return false }
         visited += index.takeAll(visible, scratch: scratch)
-        try rank(query, k: k, segment, scratch)
+        try touchCandidates(of: segment, scratch)
+        // Every one is handed on: which of equals are among the k is told by their documents, not by their rows.
+        segment.vectors[space].rows.score(query.cells, scratch: scratch)
         hand(segment, scratch, body)
         return true
     }
@@ -82,9 +84,13 @@ struct IndexedSearch {
     private static let gatheredRowsMax = 4096
 
     private func rank(_ query: FlatQuery, k: Int, _ segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
+        try touchCandidates(of: segment, scratch)
+        segment.vectors[space].rows.rank(query.cells, k: k, scratch: scratch)
+    }
+
+    private func touchCandidates(of segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
         try segment.touchForRanking(space: space)
         for i in 0..<scratch.candidates.count { try segment.touchVector(Int(scratch.candidates[i]), space: space) }
-        segment.vectors[space].rows.rank(query.cells, k: k, scratch: scratch)
     }
 
     private func hand(_ segment: Segment, _ scratch: SearchScratch, _ body: (UInt32, UInt32, Float) -> Void) {

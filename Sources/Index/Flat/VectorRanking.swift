@@ -28,6 +28,15 @@ extension VectorRows {
         scratch.results = found.readOnly.part(0..<count)
     }
 
+    /// All candidates with their scores, in no order, into `scratch.results`: for whoever has an order of its own among equals.
+    package func score(_ query: Cells<Float>, scratch: SearchScratch) {
+        let rows = scratch.candidates, space = scratch.current
+        for i in 0..<rows.count { row(Int(rows[i])).prefetch(from: 0, count: dimension) }
+        score(query, rows, into: space.scores)
+        for i in 0..<rows.count { space.found[i] = RankedRow(row: rows[i], score: space.scores[i]) }
+        scratch.results = space.found.readOnly.part(0..<rows.count)
+    }
+
     /// The scores that rank rows: see `Metric`, but for Euclidean distance its negative square.
     private func score(_ query: Cells<Float>, _ rows: Cells<UInt32>, into scores: MutableCells<Float>) {
         guard rows.count > 0 else { return }
