@@ -9,9 +9,12 @@ struct SpaceRows: Sendable {
     /// One factor a row, see `Metric.rowFactor`; NaN where the chunk has no vector in this space.
     private(set) var factors = PagedColumn<Float>()
     private(set) var absentCount = 0
+    /// Codes of the rows, where an index has shown how to make them.
+    private(set) var codes: CodedRows?
 
-    init(schema: SpaceSchema) {
+    init(schema: SpaceSchema, encoder: RowEncoder? = nil) {
         self.schema = schema
+        codes = encoder.map { CodedRows($0) }
         rows = PagedRows(width: Self.rowWidth(schema.dimension))
     }
 
@@ -20,14 +23,38 @@ struct SpaceRows: Sendable {
 
     mutating func append(_ vector: Span<Float>) {
         precondition(vector.count == schema.dimension, "vectors are checked before they get here")
+        let factor = schema.metric.rowFactor(vector)
         rows.append(vector)
-        factors.append(schema.metric.rowFactor(vector))
+        factors.append(factor)
+        codes?.append(vector, factor: factor)
     }
 
     mutating func appendAbsent() {
         rows.append(Span<Float>())
         factors.append(.nan)
+        codes?.appendAbsent()
         absentCount += 1
+    }
+
+    /// These rows in codes of that encoder's. O(rows), each as long as an append.
+    func coded(by encoder: RowEncoder) -> CodedRows {
+        var codes = CodedRows(encoder)
+        encode(into: &codes)
+        return codes
+    }
+
+    /// Takes over codes of the first rows, made from a copy, and adds those of the rows that came since.
+    mutating func adopt(_ codes: CodedRows) {
+        precondition(codes.count <= rows.count, "codes are of rows that are there")
+        var codes = codes
+        encode(into: &codes)
+        self.codes = codes
+    }
+
+    private func encode(into codes: inout CodedRows) {
+        for row in codes.count..<rows.count {
+            if let vector = vector(row) { codes.append(vector, factor: factors[row]) } else { codes.appendAbsent() }
+        }
     }
 
     func hasVector(_ chunk: Int) -> Bool { !factors[chunk].isNaN }
@@ -38,5 +65,8 @@ struct SpaceRows: Sendable {
         return rows.row(chunk).extracting(first: schema.dimension)
     }
 
-    var byteCount: Int { rows.byteCount + factors.byteCount }
+    /// The page that a row lies in, and that page's first row: the same for all of a head's columns.
+    func page(of row: Int) -> (number: Int, firstRow: Int) { (row / rows.pageRows, row / rows.pageRows * rows.pageRows) }
+
+    var byteCount: Int { rows.byteCount + factors.byteCount + (codes?.byteCount ?? 0) }
 }

@@ -131,6 +131,7 @@ private struct PartSearch {
     private var scan: PartScan
     /// nil where everything is to be compared.
     private var indexed: IndexedSearch?
+    private var coded: CodedSearch?
 
     init(_ snapshot: CollectionSnapshot, _ queries: [FlatQuery], space: Int, _ input: SearchInput, _ visibility: Visibility?, _ deadline: Deadline) {
         self.snapshot = snapshot
@@ -145,6 +146,9 @@ private struct PartSearch {
         indexed = input.effort.indexEffort.map {
             IndexedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
         }
+        coded = input.effort.indexEffort.map {
+            CodedSearch(space: space, k: input.k, effort: $0, documents: documents, allowed: visibility?.documents)
+        }
     }
 
     /// False where a segment turned out to be damaged on the way: then all is to be done again without it.
@@ -154,6 +158,8 @@ private struct PartSearch {
             for number in snapshot.parts.indices where snapshot.parts[number].liveCount > 0 && snapshot.parts[number].segment?.corruption == nil {
                 if indexed != nil, let segment = snapshot.parts[number].segment, let index = segment.indexes[space]?.index {
                     try run(on: number, segment, index)
+                } else if coded != nil, let (rows, codes) = CodedSearch.applies(to: snapshot.parts[number], space: space) {
+                    try run(on: snapshot.parts[number], rows, codes, firstRow: snapshot.firstRows[number])
                 } else {
                     try scan.run(over: snapshot.parts[number], firstRow: snapshot.firstRows[number])
                 }
@@ -178,13 +184,29 @@ private struct PartSearch {
         }
     }
 
+    private mutating func run(on part: ChunkPart, _ rows: HeadRows, _ codes: CodedRows, firstRow: Int) throws(EngineError) {
+        for (number, query) in queries.enumerated() {
+            try deadline.check()
+            let isDone = try ScratchPool.shared.with { scratch in
+                coded!.run(query, on: rows, codes, liveCount: part.liveCount, scratch: scratch) { row, document, score in  // Asked before.
+                    scan.search.offer(Candidate(score: score, tie: document, row: UInt32(firstRow) + row), to: number)
+                }
+            }
+            if !isDone { try scan.run(over: part, firstRow: firstRow, only: number) }
+        }
+    }
+
     consuming func finish() -> (found: [[Candidate]], plan: SearchPlan) {
-        let visited = scan.search.compared + (indexed?.visited ?? 0)
+        let visited = scan.search.compared + (indexed?.visited ?? 0) + (coded?.visited ?? 0)
+        let recalls = [indexed.flatMap { $0.kinds.isEmpty ? nil : $0.expectedRecall }, coded?.expectedRecall].compactMap(\.self)
+        return (scan.search.finish(), SearchPlan(kind: kind, expectedRecall: recalls.min(), visited: visited))
+    }
+
+    /// Heads, small beside segments, are named only where nothing else was searched by other means.
+    private var kind: SearchPlan.Kind {
         let kinds = indexed?.kinds ?? []
-        let plan = kinds.isEmpty
-            ? SearchPlan.exact(visited: visited)
-            : SearchPlan(kind: kinds.count == 1 ? kinds.first! : .mixed, expectedRecall: indexed?.expectedRecall, visited: visited)  // One there is.
-        return (scan.search.finish(), plan)
+        if kinds.count > 1 { return .mixed }
+        return kinds.first ?? (coded?.expectedRecall == nil ? .exact : .codes)
     }
 }
 
