@@ -8,10 +8,13 @@ package struct CodedRows: Sendable {
     /// Rows whose codes do not tell where they are: every search compares them.
     private var exceptions = PagedColumn<UInt32>()
     private var held = HeldLength()
+    /// Used by whoever appends: of all copies, one.
+    private let scratch: EncoderScratch
 
     package init(_ encoder: RowEncoder) {
         self.encoder = encoder
         codes = PagedRows(width: encoder.stride)
+        scratch = encoder.scratch
     }
 
     /// Keeps those of the rows named that may be found, at the front, and returns how many. They are of one page.
@@ -24,9 +27,9 @@ package struct CodedRows: Sendable {
     package mutating func append(_ vector: Span<Float>, factor: Float) {
         // Sound: the view is used within the closure only.
         unsafe vector.withUnsafeBufferPointer { row in
-            let (code, held) = unsafe encoder.encode(Cells(start: row.baseAddress, count: row.count), factor: factor)
+            let held = unsafe encoder.encode(Cells(start: row.baseAddress, count: row.count), factor: factor, in: scratch)
             if let held { self.held.add(held) } else { exceptions.append(UInt32(count)) }
-            codes.append(code.span)
+            codes.append(scratch.code.cells.span)
         }
     }
 

@@ -71,15 +71,16 @@ extension CodedRows {
     /// Rows that are on their way from memory while one is compared.
     private static let rowsAhead = 4
 
-    /// Whether hardly more than may be missed lies beyond what was found by code: as the later half of that to the earlier, so
-    /// is what lies beyond to the later half. Where codes tell nothing, both halves have as many of the best.
+    /// Whether hardly more than may be missed lies beyond what was found by code. Were it to fall off evenly, as much of the best
+    /// would lie beyond, in proportion to the later half, as in the later half in proportion to the earlier; four times that is
+    /// reckoned with, as it falls off slower. Where codes tell nothing, both halves have as many of the best.
     private func isEnough(_ found: Int, _ request: Request, _ scratch: SearchScratch) -> Bool {
         let k = request.k
         guard scratch.results.count == k else { return true }
         let (scores, worst) = (scratch.scores.cells, scratch.results[k - 1].score)
         var late = 0
         for i in found / 2..<found where scores[i] >= worst { late += 1 }
-        return Float(late * late) <= (1 - request.recall) * Float(k * (k - min(late, k)))
+        return Float(4 * late * late) <= (1 - request.recall) * Float(k * (k - min(late, k)))
     }
 }
 

@@ -2,9 +2,7 @@
 import Memory
 
 /// Makes a line of each row where the index has lines, a row of 8-bit codes on its grid where not. Keeps copies of what it
-/// needs, so that the index may go.
-///
-/// One thread encodes at a time; queries may be made ready meanwhile.
+/// needs, so that the index may go. Safe to use from any thread.
 package final class RowEncoder: Sendable {
     private enum Form: Sendable {
         case line(LineEncoder)
@@ -17,21 +15,18 @@ package final class RowEncoder: Sendable {
     /// What codes hold of the index's own rows: see `HeldLength`.
     let ownShare: Double
     private let form: Form
-    private let prepared: CellBuffer<Float>
-    private let code: CellBuffer<UInt8>
 
     /// Encodes 256 of the index's rows to know how well that can be done: half a millisecond.
     package init(_ index: VectorIndex) {
         transform = index.transform
-        prepared = CellBuffer(count: transform.dimension)
-        form = index.hasLines ? .line(LineEncoder(index.columns.lineAxes, dimension: transform.dimension)) : .grid(GridEncoder(index))
+        form = index.hasLines ? .line(LineEncoder(index.columns.lineAxes)) : .grid(GridEncoder(index))
         stride = index.hasLines ? LineColumn.lineBytes : index.codes.stride
-        code = CellBuffer(count: stride)
         var own = HeldLength()
         if case .line(let encoder) = form {
+            let scratch = EncoderScratch(dimension: transform.dimension, stride: stride)
             for sample in 0..<min(Self.sampleRows, index.count) {
-                index.decode(sample * index.count / min(Self.sampleRows, index.count), into: prepared.cells)
-                if let held = encoder.encode(prepared.cells.readOnly, into: code.cells) { own.add(held) }
+                index.decode(sample * index.count / min(Self.sampleRows, index.count), into: scratch.prepared.cells)
+                if let held = encoder.encode(in: scratch) { own.add(held) }
             }
         }
         ownShare = own.share ?? 1
@@ -39,18 +34,18 @@ package final class RowEncoder: Sendable {
 
     private static let sampleRows = 256
 
-    /// The row's code, good until the next call, and how much of the row it holds; nil where the code does not tell where the
-    /// row is.
-    func encode(_ row: Cells<Float>, factor: Float) -> (code: Cells<UInt8>, held: HeldLength?) {
-        transform.prepare(row, factor: factor, into: prepared.cells)
+    var scratch: EncoderScratch { EncoderScratch(dimension: transform.dimension, stride: stride) }
+
+    /// The row's code, into `scratch.code`, and how much of the row it holds; nil where the code does not tell where the row is.
+    func encode(_ row: Cells<Float>, factor: Float, in scratch: EncoderScratch) -> HeldLength? {
+        transform.prepare(row, factor: factor, into: scratch.prepared.cells)
         let held =
             switch form {
-            case .line(let encoder): encoder.encode(prepared.cells.readOnly, into: code.cells)
-            case .grid(let encoder): encoder.encode(prepared.cells.readOnly, into: code.cells)
+            case .line(let encoder): encoder.encode(in: scratch)
+            case .grid(let encoder): encoder.encode(in: scratch)
             }
         // Products become distances by making all rows as long as the index's longest: this one is longer.
-        let isTooLong = transform.metric == .dot && factor > transform.boundSquared
-        return (code.cells.readOnly, isTooLong ? nil : held)
+        return transform.metric == .dot && factor > transform.boundSquared ? nil : held
     }
 
     /// What compares codes with a query, in the scratch's memory.
@@ -68,6 +63,25 @@ package final class RowEncoder: Sendable {
         case .line(let encoder): return .line(encoder.scorer(of: prepared.readOnly, scratch))
         case .grid(let encoder): return .grid(encoder.scorer(of: prepared.readOnly, scratch))
         }
+    }
+}
+
+/// What one row after the other is encoded in, by one thread at a time.
+final class EncoderScratch: Sendable {
+    /// The row as distances take it, and less a centre; in 8 bits.
+    let prepared: CellBuffer<Float>
+    let centred: CellBuffer<Float>
+    let values: CellBuffer<Int8>
+    let projections = CellBuffer<Int32>(count: LineColumn.count)
+    let levels = CellBuffer<UInt8>(count: LineColumn.count)
+    let code: CellBuffer<UInt8>
+
+    init(dimension: Int, stride: Int) {
+        prepared = CellBuffer(count: dimension)
+        centred = CellBuffer(count: dimension)
+        // Whole groups of four, for the projection.
+        values = CellBuffer(count: (dimension + 3) / 4 * 4)
+        code = CellBuffer(count: stride)
     }
 }
 
@@ -102,30 +116,24 @@ private struct LineEncoder: Sendable {
     private let weights = CellBuffer<Float>(count: LineColumn.count)
     private let squares = CellBuffer<Float>(count: LineColumn.count)
     private let middles = CellBuffer<Float>(count: LineColumn.count)
-    // Of the row that is being encoded.
-    private let centred: CellBuffer<Float>
-    private let values: CellBuffer<Int8>
-    private let projections = CellBuffer<Int32>(count: LineColumn.count)
-    private let levels = CellBuffer<UInt8>(count: LineColumn.count)
     private let kernels = CodeKernels.best
 
-    init(_ axes: LineAxes, dimension: Int) {
+    init(_ axes: LineAxes) {
         mean = CellBuffer(copying: axes.mean)
         blocks = CellBuffer(copying: axes.blocks)
         sums = CellBuffer(copying: axes.sums)
         scales = CellBuffer(copying: axes.scales)
-        centred = CellBuffer(count: dimension)
-        values = CellBuffer(count: (dimension + 3) / 4 * 4)
         // A scale is the weights' step times that between levels; and of weights we know that a direction's length is 1.
         for column in 0..<LineColumn.count {
             var length = 0
-            for j in 0..<values.count {
+            for j in 0..<blocks.count / LineColumn.count {
                 let weight = Int(blocks.cells[(j / 4 * LineColumn.count + column) * 4 + j % 4])
                 length += weight * weight
             }
             let step = scales.cells[column] * Float(length).squareRoot()
-            weights.cells[column] = step > 0 ? scales.cells[column] / (step * step) : 0
-            squares.cells[column] = step * step
+            let weight = scales.cells[column] / (step * step)
+            weights.cells[column] = weight.isFinite ? weight : 0
+            squares.cells[column] = weight.isFinite ? step * step : 0
             middles.cells[column] = Float(LineColumn.middles[column]) / 2
         }
     }
@@ -139,18 +147,19 @@ private struct LineEncoder: Sendable {
         return LineScorer(kernels: kernels, query: scratch.lineQuery, lines: .none)
     }
 
-    func encode(_ row: Cells<Float>, into line: MutableCells<UInt8>) -> HeldLength? {
-        let greatest = kernels.centre(row, around: mean.cells.readOnly, into: centred.cells)
-        let squared = Float(Kernels.best.sumOfSquares(centred.cells.span))
+    func encode(in scratch: EncoderScratch) -> HeldLength? {
+        let (row, centred, values, line) = (scratch.prepared.cells.readOnly, scratch.centred.cells, scratch.values.cells, scratch.code.cells)
+        let greatest = kernels.centre(row, around: mean.cells.readOnly, into: centred)
+        let squared = Float(Kernels.best.sumOfSquares(centred.span))
         guard squared < Self.squaredLengthMax else {
             line.fill(0)
             return nil
         }
         let step = max(greatest / 127, .leastNormalMagnitude)
-        _ = kernels.quantize(centred.cells.readOnly, scale: 1 / step, into: values.cells.part(0..<row.count))
-        kernels.project(values.cells.readOnly, blocks: blocks.cells.readOnly, columnSums: sums.cells.readOnly, into: projections.cells)
-        let (held, product) = quantizeColumns(step)
-        pack(into: line)
+        _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values.part(0..<row.count))
+        kernels.project(values.readOnly, blocks: blocks.cells.readOnly, columnSums: sums.cells.readOnly, into: scratch.projections.cells)
+        let (held, product) = quantizeColumns(step, scratch)
+        pack(scratch.levels.cells.readOnly, into: line)
         line.store(held + LineCode.residueShare * max(0, squared - held), at: LineColumn.valueBytes)
         let factor = product > 1e-9 * held ? -2 * held / product : 0
         line.store(factor.isFinite ? factor : 0, at: LineColumn.valueBytes + 4)
@@ -161,13 +170,14 @@ private struct LineEncoder: Sendable {
     private static let squaredLengthMax: Float = 1e30
 
     /// Each column's level; returns the projections' squared length, and their product with what the levels say.
-    private func quantizeColumns(_ rowStep: Float) -> (held: Float, product: Float) {
-        let (projections, weights, squares, levels) = (projections.cells, weights.cells, squares.cells, levels.cells)
+    private func quantizeColumns(_ rowStep: Float, _ scratch: EncoderScratch) -> (held: Float, product: Float) {
+        let (projections, levels) = (scratch.projections.cells, scratch.levels.cells)
+        let (weights, squares, middles) = (weights.cells, squares.cells, middles.cells)
         var held = SIMD8<Float>.zero, product = SIMD8<Float>.zero
         for first in stride(from: 0, to: LineColumn.count, by: 8) {
             // In steps between levels; a column that measures nothing has no weight.
             let place = SIMD8<Float>(projections.eight(from: first)) * weights.eight(from: first) * rowStep
-            let middle = middles.cells.eight(from: first)
+            let middle = middles.eight(from: first)
             let level = (place + middle).clamped(lowerBound: .zero, upperBound: middle + middle).rounded(.toNearestOrEven)
             levels.set(SIMD8<UInt8>(truncatingIfNeeded: SIMD8<Int32>(level)), from: first)
             let scaled = place * squares.eight(from: first)
@@ -177,8 +187,7 @@ private struct LineEncoder: Sendable {
         return (held.sum(), product.sum())
     }
 
-    private func pack(into line: MutableCells<UInt8>) {
-        let levels = levels.cells
+    private func pack(_ levels: Cells<UInt8>, into line: MutableCells<UInt8>) {
         line.fill(0)
         for run in LineColumn.runs {
             let place = LineColumn.place(run.first)
@@ -194,9 +203,6 @@ private struct GridEncoder: Sendable {
     private let zeros: CellBuffer<Float>
     private let hasNorms: Bool
     private let stride: Int
-    // Of the row that is being encoded.
-    private let centred: CellBuffer<Float>
-    private let values: CellBuffer<Int8>
     private let kernels = CodeKernels.best
 
     init(_ index: VectorIndex) {
@@ -206,8 +212,6 @@ private struct GridEncoder: Sendable {
         grid = CodeGrid(centre: [], step: columns.parameters.step, squaredError: columns.parameters.squaredError)
         hasNorms = index.transform.hasNorms
         stride = index.codes.stride
-        centred = CellBuffer(count: dimension)
-        values = CellBuffer(count: dimension)
     }
 
     func scorer(of query: Cells<Float>, _ scratch: SearchScratch) -> CodeScorer {
@@ -216,10 +220,11 @@ private struct GridEncoder: Sendable {
         return CodeScorer(kernels: kernels, query: code, rows: CodeRows(bytes: .none, stride: stride), dots: scratch.dots.cells)
     }
 
-    func encode(_ row: Cells<Float>, into code: MutableCells<UInt8>) -> HeldLength? {
-        let greatest = kernels.centre(row, around: centre.cells.readOnly, into: centred.cells)
-        _ = kernels.quantize(centred.cells.readOnly, scale: 1 / grid.step, into: values.cells)
-        let (centred, values) = (centred.cells, values.cells)
+    func encode(in scratch: EncoderScratch) -> HeldLength? {
+        let (row, centred, code) = (scratch.prepared.cells.readOnly, scratch.centred.cells, scratch.code.cells)
+        let values = scratch.values.cells.part(0..<row.count)
+        let greatest = kernels.centre(row, around: centre.cells.readOnly, into: centred)
+        _ = kernels.quantize(centred.readOnly, scale: 1 / grid.step, into: values)
         code.fill(0x80)
         var (all, lost) = (Float(0), Float(0))
         for j in 0..<row.count {
