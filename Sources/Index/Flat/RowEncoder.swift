@@ -34,6 +34,7 @@ package final class RowEncoder: Sendable {
 
     private static let sampleRows = 256
 
+    /// For one thread to encode in.
     var scratch: EncoderScratch { EncoderScratch(dimension: transform.dimension, stride: stride) }
 
     /// The row's code, into `scratch.code`, and how much of the row it holds; nil where the code does not tell where the row is.
