@@ -87,7 +87,7 @@ extension CodedRows {
 extension FlatQuery {
     /// The score that ranks a row: the same, to the last bit, as in a page.
     @inline(__always)
-    fileprivate func score(_ row: Span<Float>, factor: Float) -> Float {
+    func score(_ row: Span<Float>, factor: Float) -> Float {
         let row = row.extracting(first: vector.count)
         return switch metric {
         case .l2: -Kernels.best.squaredDistance(cells.span, row)
@@ -102,6 +102,6 @@ extension PagedRows<Float> {
     @inline(__always)
     fileprivate func prefetch(_ row: Int) {
         // Sound: self holds the page.
-        unsafe lentPage(row / pageRows).prefetch(from: row % pageRows * width, count: width)
+        unsafe lentRow(row).prefetch(from: 0, count: width)
     }
 }
