@@ -53,6 +53,13 @@ package struct PagedRows<Element: BitwiseCopyable & Sendable>: Sendable {
         return unsafe Cells(start: pages[number].base.assumingMemoryBound(to: Element.self), count: rows * width)
     }
 
+    /// One row of such a page.
+    @unsafe package func lentRow(_ index: Int) -> Cells<Element> {
+        let first = (index & (pageRows - 1)) * width
+        // Sound: as above.
+        return unsafe lentPage(index / pageRows).part(first..<first + width)
+    }
+
     @_lifetime(borrow self)
     package func row(_ index: Int) -> Span<Element> {
         precondition(index >= 0 && index < count, "a row must lie within its table")

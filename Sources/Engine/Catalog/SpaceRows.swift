@@ -23,38 +23,30 @@ struct SpaceRows: Sendable {
 
     mutating func append(_ vector: Span<Float>) {
         precondition(vector.count == schema.dimension, "vectors are checked before they get here")
-        let factor = schema.metric.rowFactor(vector)
         rows.append(vector)
-        factors.append(factor)
-        codes?.append(vector, factor: factor)
+        factors.append(schema.metric.rowFactor(vector))
+        codes?.encode(rows, factors)
     }
 
     mutating func appendAbsent() {
         rows.append(Span<Float>())
         factors.append(.nan)
-        codes?.appendAbsent()
         absentCount += 1
+        codes?.encode(rows, factors)
     }
 
     /// These rows in codes of that encoder's. O(rows), each as long as an append.
     func coded(by encoder: RowEncoder) -> CodedRows {
         var codes = CodedRows(encoder)
-        encode(into: &codes)
+        codes.encode(rows, factors)
         return codes
     }
 
     /// Takes over codes of the first rows, made from a copy, and adds those of the rows that came since.
     mutating func adopt(_ codes: CodedRows) {
-        precondition(codes.count <= rows.count, "codes are of rows that are there")
         var codes = codes
-        encode(into: &codes)
+        codes.encode(rows, factors)
         self.codes = codes
-    }
-
-    private func encode(into codes: inout CodedRows) {
-        for row in codes.count..<rows.count {
-            if let vector = vector(row) { codes.append(vector, factor: factors[row]) } else { codes.appendAbsent() }
-        }
     }
 
     func hasVector(_ chunk: Int) -> Bool { !factors[chunk].isNaN }

@@ -39,7 +39,8 @@ struct CodedSearch {
     /// Calls `body` for the nearest rows found: at least as many as there are, up to k. False where the part has to be compared vector
     /// by vector instead.
     mutating func run(
-        _ query: FlatQuery, on rows: HeadRows, _ codes: CodedRows, liveCount: Int, scratch: SearchScratch, _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
+        _ query: FlatQuery, on rows: HeadRows, _ codes: CodedRows, liveCount: Int, scratch: SearchScratch,
+        _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
     ) -> Bool {
         let vectors = rows.spaces[space]
         let isWhole = allowed == nil && liveCount == rows.count && vectors.absentCount == 0

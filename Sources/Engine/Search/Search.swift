@@ -35,7 +35,8 @@ package struct SearchResult: Sendable {
 
 extension CollectionSnapshot {
     /// The k nearest chunks of each vector among the documents allowed. Segments with an index are searched by it, at the effort
-    /// asked for; all others, and all where `effort` is `exact`, are compared vector by vector: O(rows x dimension) a vector.
+    /// asked for, heads with codes by those; all others, and all where `effort` is `exact`, are compared vector by vector:
+    /// O(rows x dimension) a vector.
     /// Scores are those of the stored vectors, whichever way a chunk was found.
     ///
     /// Equal scores are ordered by the document's first arrival, then by the chunk's place in it.
@@ -119,8 +120,8 @@ extension CollectionSnapshot {
     }
 }
 
-/// Goes through a collection's parts, by index or vector by vector. What is not in force, not allowed or has no vector is
-/// never compared.
+/// Goes through a collection's parts, by index, by codes or vector by vector. What is not in force, not allowed or has no vector is
+/// never found.
 private struct PartSearch {
     private let snapshot: CollectionSnapshot
     private let queries: [FlatQuery]
@@ -129,7 +130,7 @@ private struct PartSearch {
     private let visibility: Visibility?
     private let deadline: Deadline
     private var scan: PartScan
-    /// nil where everything is to be compared.
+    // Both are nil where everything is to be compared.
     private var indexed: IndexedSearch?
     private var coded: CodedSearch?
 

@@ -7,11 +7,14 @@ package struct CodedRows: Sendable {
     private var codes: PagedRows<UInt8>
     /// Rows whose codes do not tell where they are: every search compares them.
     private var exceptions = PagedColumn<UInt32>()
-    private var held = HeldLength()
+    private var told = ToldShare()
+    /// Used by whoever appends: of all copies, one.
+    private let scratch: EncoderScratch
 
     package init(_ encoder: RowEncoder) {
         self.encoder = encoder
         codes = PagedRows(width: encoder.stride)
+        scratch = encoder.scratch
     }
 
     /// Keeps those of the rows named that may be found, at the front, and returns how many. They are of one page.
@@ -20,27 +23,58 @@ package struct CodedRows: Sendable {
     package var count: Int { codes.count }
     package var byteCount: Int { codes.byteCount + exceptions.byteCount }
 
-    /// The next row: its vector, and its `Metric.rowFactor`.
-    package mutating func append(_ vector: Span<Float>, factor: Float) {
-        // Sound: the view is used within the closure only.
-        unsafe vector.withUnsafeBufferPointer { row in
-            let (code, held) = unsafe encoder.encode(Cells(start: row.baseAddress, count: row.count), factor: factor)
-            if let held { self.held.add(held) } else { exceptions.append(UInt32(count)) }
-            codes.append(code.span)
+    /// Encodes the rows of the table that have no code yet.
+    package mutating func encode(_ rows: PagedRows<Float>, _ factors: PagedColumn<Float>) {
+        precondition(rows.count == factors.count && rows.count >= count, "codes are of rows that are there")
+        for row in count..<rows.count {
+            let factor = factors[row]
+            guard !factor.isNaN else {
+                codes.append(Span<UInt8>())
+                continue
+            }
+            // Sound: the table is held by the caller.
+            let isGood = unsafe encoder.encode(rows.lentRow(row).part(0..<encoder.transform.sourceDimension), factor: factor, in: scratch)
+            if !isGood { exceptions.append(UInt32(row)) }
+            codes.append(scratch.code.cells.span)
+            if row % ToldShare.rowsApart == 0 { measure(row, rows, factors) }
         }
     }
 
-    /// The next row, which has no vector.
-    package mutating func appendAbsent() { codes.append(Span<UInt8>()) }
+    /// Whether codes tell enough of which rows are near.
+    package var isFitting: Bool { exceptions.count <= Self.exceptionsMax && told.share.map { $0 >= Self.toldShareMin } ?? true }
 
-    /// Whether codes hold nearly as much of these rows as of the rows that their parameters were made for. Where not, they tell
-    /// too little of which rows are near.
-    package var isFitting: Bool {
-        exceptions.count <= Self.exceptionsMax && held.share.map { $0 >= Self.fittingShare * encoder.ownShare } ?? true
+    /// At 0.9, of the ten nearest of 12,000 about one in fifty is farther than the 62nd by code.
+    private static let toldShareMin = 0.9
+    private static let exceptionsMax = 256
+
+    /// Takes a row as a query for others of its page.
+    private mutating func measure(_ row: Int, _ rows: PagedRows<Float>, _ factors: PagedColumn<Float>) {
+        let (page, first) = (row / codes.pageRows, row / codes.pageRows * codes.pageRows)
+        guard row - first >= ToldShare.sampleRows else { return }
+        let query = FlatQuery(rows.row(row).extracting(first: encoder.transform.sourceDimension), metric: encoder.transform.metric)
+        let scorer = encoder.scorer(of: query.cells, candidates: ToldShare.sampleRows, scratch.search)
+        let space = scratch.search.current
+        let (ids, estimates, scores) = (space.ids, space.estimates, space.scores)
+        var count = 0
+        for sample in 0..<ToldShare.sampleRows {
+            let other = first + sample * (row - first) / ToldShare.sampleRows
+            guard !factors[other].isNaN, !isException(other) else { continue }
+            (ids[count], scores[count]) = (UInt32(other - first), query.score(rows.row(other), factor: factors[other]))
+            count += 1
+        }
+        // Sound: self holds the page.
+        let bytes = unsafe codes.lentPage(page)
+        switch scorer {
+        case .line(let scorer): scorer.table(bytes).score(ids.readOnly.part(0..<count), into: estimates)
+        case .grid(let scorer): scorer.table(bytes).score(ids.readOnly.part(0..<count), into: estimates)
+        }
+        told.add(estimates.readOnly.part(0..<count), scores.readOnly.part(0..<count))
     }
 
-    private static let fittingShare = 0.8
-    private static let exceptionsMax = 256
+    private func isException(_ row: Int) -> Bool {
+        for i in 0..<min(exceptions.count, Self.exceptionsMax) where exceptions[i] == UInt32(row) { return true }
+        return false
+    }
 
     /// The nearest rows by code, nearest first, and behind them all exceptions, into `scratch.candidates`; returns how many of them
     /// were found by code: fewer than `wanted` where there are no more.
@@ -110,5 +144,41 @@ private struct FoundBlock {
         count = visible(ids.part(0..<count))
         for i in 0..<count { distances[i] = estimates[Int(ids[i]) - first] }
         pool.offer(ids.readOnly.part(0..<count), distances.readOnly, by: kernels)
+    }
+}
+
+/// How much of the differences between scores codes tell: the squared correlation of estimates and scores, on average over rows that
+/// are compared with others. It takes in all that can go wrong: other axes, another scale, another centre.
+private struct ToldShare: Sendable {
+    private var sum = 0.0
+    private var count = 0
+    /// One row in so many is compared with so many others: a fifth of what it takes to encode all.
+    static let rowsApart = 32
+    static let sampleRows = 64
+
+    var share: Double? { count >= Self.countMin ? sum / Double(count) : nil }
+    private static let countMin = 8
+
+    mutating func add(_ estimates: Cells<Float>, _ scores: Cells<Float>) {
+        guard estimates.count > 2 else { return }
+        let (e, s) = (mean(estimates), mean(scores))
+        var (ee, ss, es) = (0.0, 0.0, 0.0)
+        for i in 0..<estimates.count {
+            let (x, y) = (Double(estimates[i]) - e, Double(scores[i]) - s)
+            ee += x * x
+            ss += y * y
+            es += x * y
+        }
+        // Rows that are all alike are not told apart by their scores either.
+        guard ss > 0 else { return }
+        let told = ee > 0 && es < 0 ? es * es / (ee * ss) : 0
+        sum += told.isFinite ? told : 0
+        count += 1
+    }
+
+    private func mean(_ values: Cells<Float>) -> Double {
+        var sum = 0.0
+        for i in 0..<values.count { sum += Double(values[i]) }
+        return sum / Double(values.count)
     }
 }

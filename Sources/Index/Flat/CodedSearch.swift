@@ -49,45 +49,37 @@ extension CodedRows {
 
     /// The best k candidates, into `scratch.results`; all candidates' scores into `scratch.scores`.
     private func rank(_ query: FlatQuery, k: Int, _ rows: PagedRows<Float>, _ factors: PagedColumn<Float>, _ scratch: SearchScratch) {
-        let candidates = scratch.candidates, space = scratch.current
-        let (scores, distances, ids) = (space.scores, space.estimates, space.ids)
+        let (candidates, scores) = (scratch.candidates, scratch.current.scores)
         for i in 0..<min(Self.rowsAhead, candidates.count) { rows.prefetch(Int(candidates[i])) }
         for i in 0..<candidates.count {
             if i + Self.rowsAhead < candidates.count { rows.prefetch(Int(candidates[i + Self.rowsAhead])) }
             let row = Int(candidates[i])
             scores[i] = query.score(rows.row(row), factor: factors[row])
-            (distances[i], ids[i]) = (-scores[i], UInt32(i))
         }
-        var best = CandidatePool(keys: space.otherKeys, capacity: k)
-        best.offer(ids.readOnly.part(0..<candidates.count), distances.readOnly, by: .best)
-        let results = space.found
-        for place in 0..<best.count {
-            let i = Int(CandidateKey.number(best[place]))
-            results[place] = RankedRow(row: candidates[i], score: scores[i])
-        }
-        scratch.results = results.readOnly.part(0..<best.count)
+        scratch.keepBest(k)
     }
 
     /// Rows that are on their way from memory while one is compared.
     private static let rowsAhead = 4
 
-    /// Whether hardly more than may be missed lies beyond what was found by code: as the later half of that to the earlier, so
-    /// is what lies beyond to the later half. Where codes tell nothing, both halves have as many of the best.
+    /// Whether hardly more than may be missed lies beyond what was found by code. Were it to fall off evenly, as much of the best
+    /// would lie beyond, in proportion to the later half, as in the later half in proportion to the earlier; four times that is
+    /// reckoned with, as it falls off slower. Where codes tell nothing, both halves have as many of the best.
     private func isEnough(_ found: Int, _ request: Request, _ scratch: SearchScratch) -> Bool {
         let k = request.k
         guard scratch.results.count == k else { return true }
         let (scores, worst) = (scratch.current.scores, scratch.results[k - 1].score)
         var late = 0
         for i in found / 2..<found where scores[i] >= worst { late += 1 }
-        return Float(late * late) <= (1 - request.recall) * Float(k * (k - min(late, k)))
+        return Float(4 * late * late) <= (1 - request.recall) * Float(k * (k - min(late, k)))
     }
 }
 
 extension FlatQuery {
     /// The score that ranks a row: the same, to the last bit, as in a page.
     @inline(__always)
-    fileprivate func score(_ row: Span<Float>, factor: Float) -> Float {
-        let row = row.extracting(first: cells.count)
+    func score(_ row: Span<Float>, factor: Float) -> Float {
+        let row = row.extracting(first: dimension)
         return switch metric {
         case .l2: -Kernels.best.squaredDistance(cells.span, row)
         case .cosine: Kernels.best.dot(cells.span, row) * factor
@@ -101,6 +93,6 @@ extension PagedRows<Float> {
     @inline(__always)
     fileprivate func prefetch(_ row: Int) {
         // Sound: self holds the page.
-        unsafe lentPage(row / pageRows).prefetch(from: row % pageRows * width, count: width)
+        unsafe lentRow(row).prefetch(from: 0, count: width)
     }
 }

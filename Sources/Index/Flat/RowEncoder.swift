@@ -2,9 +2,7 @@
 import Memory
 
 /// Makes a line of each row where the index has lines, a row of 8-bit codes on its grid where not. Keeps copies of what it
-/// needs, so that the index may go.
-///
-/// One thread encodes at a time; queries may be made ready meanwhile.
+/// needs, so that the index may go. Safe to use from any thread.
 package final class RowEncoder: Sendable {
     private enum Form: Sendable {
         case line(LineEncoder)
@@ -14,43 +12,27 @@ package final class RowEncoder: Sendable {
     let transform: VectorTransform
     /// Bytes of a row's code.
     let stride: Int
-    /// What codes hold of the index's own rows: see `HeldLength`.
-    let ownShare: Double
     private let form: Form
-    private let prepared: CellBuffer<Float>
-    private let code: CellBuffer<UInt8>
 
-    /// Encodes 256 of the index's rows to know how well that can be done: half a millisecond.
     package init(_ index: VectorIndex) {
         transform = index.transform
-        prepared = CellBuffer(count: transform.dimension)
-        form = index.hasLines ? .line(LineEncoder(index.columns.lineAxes, dimension: transform.dimension)) : .grid(GridEncoder(index))
+        form = index.hasLines ? .line(LineEncoder(index.columns.lineAxes)) : .grid(GridEncoder(index))
         stride = index.hasLines ? LineColumn.lineBytes : index.codes.stride
-        code = CellBuffer(count: stride)
-        var own = HeldLength()
-        if case .line(let encoder) = form {
-            for sample in 0..<min(Self.sampleRows, index.count) {
-                index.decode(sample * index.count / min(Self.sampleRows, index.count), into: prepared.cells)
-                if let held = encoder.encode(prepared.cells.readOnly, into: code.cells) { own.add(held) }
-            }
-        }
-        ownShare = own.share ?? 1
     }
 
-    private static let sampleRows = 256
+    /// For one thread to encode in.
+    var scratch: EncoderScratch { EncoderScratch(dimension: transform.dimension, stride: stride) }
 
-    /// The row's code, good until the next call, and how much of the row it holds; nil where the code does not tell where the
-    /// row is.
-    func encode(_ row: Cells<Float>, factor: Float) -> (code: Cells<UInt8>, held: HeldLength?) {
-        transform.prepare(row, factor: factor, into: prepared.cells)
-        let held =
+    /// The row's code, into `scratch.code`; false where it does not tell where the row is.
+    func encode(_ row: Cells<Float>, factor: Float, in scratch: EncoderScratch) -> Bool {
+        transform.prepare(row, factor: factor, into: scratch.prepared.cells)
+        let isGood =
             switch form {
-            case .line(let encoder): encoder.encode(prepared.cells.readOnly, into: code.cells)
-            case .grid(let encoder): encoder.encode(prepared.cells.readOnly, into: code.cells)
+            case .line(let encoder): encoder.encode(in: scratch)
+            case .grid(let encoder): encoder.encode(in: scratch)
             }
         // Products become distances by making all rows as long as the index's longest: this one is longer.
-        let isTooLong = transform.metric == .dot && factor > transform.boundSquared
-        return (code.cells.readOnly, isTooLong ? nil : held)
+        return isGood && !(transform.metric == .dot && factor > transform.boundSquared)
     }
 
     /// What compares codes with a query, in the scratch's memory.
@@ -66,29 +48,32 @@ package final class RowEncoder: Sendable {
         transform.prepareQuery(query, into: prepared)
         switch form {
         case .line(let encoder): return .line(encoder.scorer(of: prepared.readOnly, space, scratch.lineQuery))
-        case .grid(let encoder): return .grid(encoder.scorer(of: prepared.readOnly, space, scratch.lineQuery))
+        case .grid(let encoder): return .grid(encoder.scorer(of: prepared.readOnly, space))
         }
     }
 }
 
-/// Of vectors' squared distances from the middle of an index, all, and what their codes hold.
-struct HeldLength: Sendable {
-    var held = 0.0
-    var all = 0.0
+/// What one row after the other is encoded in.
+final class EncoderScratch: @unchecked Sendable {
+    // Sendable: used by whoever appends rows, one thread at a time.
+    /// The row as distances take it, and less a centre; in 8 bits.
+    let prepared: CellBuffer<Float>
+    let centred: CellBuffer<Float>
+    let values: CellBuffer<Int8>
+    let projections = CellBuffer<Int32>(count: LineColumn.count)
+    let places = CellBuffer<Float>(count: LineColumn.count)
+    let shifted = CellBuffer<Float>(count: LineColumn.count)
+    let levels = CellBuffer<Int8>(count: LineColumn.count)
+    let code: CellBuffer<UInt8>
+    /// For rows that are taken as queries.
+    let search = SearchScratch()
 
-    mutating func add(_ other: HeldLength) {
-        held += other.held
-        all += other.all
-    }
-
-    var share: Double? { all > 0 ? held / all : nil }
-}
-
-extension VectorIndex {
-    /// About what a row was when it was encoded.
-    fileprivate func decode(_ position: Int, into row: MutableCells<Float>) {
-        let code = codes.row(position)
-        for j in 0..<row.count { row[j] = columns.centre[j] + columns.parameters.step * Float(Int(code[j]) - 128) }
+    init(dimension: Int, stride: Int) {
+        prepared = CellBuffer(count: dimension)
+        centred = CellBuffer(count: dimension)
+        // Whole groups of four, for the projection.
+        values = CellBuffer(count: (dimension + 3) / 4 * 4)
+        code = CellBuffer(count: stride)
     }
 }
 
@@ -102,30 +87,24 @@ private struct LineEncoder: Sendable {
     private let weights = CellBuffer<Float>(count: LineColumn.count)
     private let squares = CellBuffer<Float>(count: LineColumn.count)
     private let middles = CellBuffer<Float>(count: LineColumn.count)
-    // Of the row that is being encoded.
-    private let centred: CellBuffer<Float>
-    private let values: CellBuffer<Int8>
-    private let projections = CellBuffer<Int32>(count: LineColumn.count)
-    private let levels = CellBuffer<UInt8>(count: LineColumn.count)
     private let kernels = CodeKernels.best
 
-    init(_ axes: LineAxes, dimension: Int) {
+    init(_ axes: LineAxes) {
         mean = CellBuffer(copying: axes.mean)
         blocks = CellBuffer(copying: axes.blocks)
         sums = CellBuffer(copying: axes.sums)
         scales = CellBuffer(copying: axes.scales)
-        centred = CellBuffer(count: dimension)
-        values = CellBuffer(count: (dimension + 3) / 4 * 4)
         // A scale is the weights' step times that between levels; and of weights we know that a direction's length is 1.
         for column in 0..<LineColumn.count {
             var length = 0
-            for j in 0..<values.count {
+            for j in 0..<blocks.count / LineColumn.count {
                 let weight = Int(blocks.cells[(j / 4 * LineColumn.count + column) * 4 + j % 4])
                 length += weight * weight
             }
             let step = scales.cells[column] * Float(length).squareRoot()
-            weights.cells[column] = step > 0 ? scales.cells[column] / (step * step) : 0
-            squares.cells[column] = step * step
+            let weight = scales.cells[column] / (step * step)
+            weights.cells[column] = weight.isFinite ? weight : 0
+            squares.cells[column] = weight.isFinite ? step * step : 0
             middles.cells[column] = Float(LineCode.levels(column) - 1) / 2
         }
     }
@@ -139,50 +118,55 @@ private struct LineEncoder: Sendable {
         return LineScorer(kernels: kernels, query: lineQuery, lines: .none)
     }
 
-    func encode(_ row: Cells<Float>, into line: MutableCells<UInt8>) -> HeldLength? {
-        let greatest = kernels.centre(row, around: mean.cells.readOnly, into: centred.cells)
-        let squared = Float(Kernels.best.sumOfSquares(centred.cells.span))
+    func encode(in scratch: EncoderScratch) -> Bool {
+        let (row, centred, values, line) = (scratch.prepared.cells.readOnly, scratch.centred.cells, scratch.values.cells, scratch.code.cells)
+        let greatest = kernels.centre(row, around: mean.cells.readOnly, into: centred)
+        let squared = Float(Kernels.best.sumOfSquares(centred.span))
         guard squared < Self.squaredLengthMax else {
             line.fill(0)
-            return nil
+            return false
         }
         let step = max(greatest / 127, .leastNormalMagnitude)
-        _ = kernels.quantize(centred.cells.readOnly, scale: 1 / step, into: values.cells.part(0..<row.count))
-        kernels.project(values.cells.readOnly, blocks: blocks.cells.readOnly, columnSums: sums.cells.readOnly, into: projections.cells)
-        let (held, product) = quantizeColumns(step)
-        pack(into: line)
+        _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values.part(0..<row.count))
+        kernels.project(values.readOnly, blocks: blocks.cells.readOnly, columnSums: sums.cells.readOnly, into: scratch.projections.cells)
+        let (held, product) = quantizeColumns(step, scratch)
+        pack(scratch.levels.cells.readOnly, into: line)
         line.store(held + LineCode.residueShare * max(0, squared - held), at: LineColumn.valueBytes)
         let factor = product > 1e-9 * held ? -2 * held / product : 0
         line.store(factor.isFinite ? factor : 0, at: LineColumn.valueBytes + 4)
-        return HeldLength(held: Double(min(held, squared)), all: Double(squared))
+        return true
     }
 
     /// Longer ones are not to be reckoned with in float32.
     private static let squaredLengthMax: Float = 1e30
 
     /// Each column's level; returns the projections' squared length, and their product with what the levels say.
-    private func quantizeColumns(_ rowStep: Float) -> (held: Float, product: Float) {
-        let (projections, weights, squares, levels) = (projections.cells, weights.cells, squares.cells, levels.cells)
-        var held = SIMD8<Float>.zero, product = SIMD8<Float>.zero
-        for first in stride(from: 0, to: LineColumn.count, by: 8) {
+    private func quantizeColumns(_ rowStep: Float, _ scratch: EncoderScratch) -> (held: Float, product: Float) {
+        let (projections, places, shifted, levels) = (scratch.projections.cells, scratch.places.cells, scratch.shifted.cells, scratch.levels.cells)
+        let (weights, squares, middles) = (weights.cells, squares.cells, middles.cells)
+        for column in 0..<LineColumn.count {
             // In steps between levels; a column that measures nothing has no weight.
-            let place = SIMD8<Float>(projections.eight(from: first)) * weights.eight(from: first) * rowStep
-            let middle = middles.cells.eight(from: first)
-            let level = (place + middle).clamped(lowerBound: .zero, upperBound: middle + middle).rounded(.toNearestOrEven)
-            levels.set(SIMD8<UInt8>(truncatingIfNeeded: SIMD8<Int32>(level)), from: first)
-            let scaled = place * squares.eight(from: first)
-            held += place * scaled
+            places[column] = Float(projections[column]) * weights[column] * rowStep
+            shifted[column] = places[column] + middles[column]
+        }
+        _ = kernels.quantize(shifted.readOnly, scale: 1, into: levels)
+        var (held, product) = (Float(0), Float(0))
+        for column in 0..<LineColumn.count {
+            let middle = middles[column]
+            let level = max(0, min(2 * middle, Float(levels[column])))
+            levels[column] = Int8(truncatingIfNeeded: Int32(level))
+            let scaled = places[column] * squares[column]
+            held += places[column] * scaled
             product += (level - middle) * scaled
         }
-        return (held.sum(), product.sum())
+        return (held, product)
     }
 
-    private func pack(into line: MutableCells<UInt8>) {
-        let levels = levels.cells
+    private func pack(_ levels: Cells<Int8>, into line: MutableCells<UInt8>) {
         line.fill(0)
         for run in LineColumn.runs {
             let place = LineColumn.place(run.first)
-            for i in 0..<run.count { line[place.byte + i] |= levels[run.first + i] << UInt8(place.bit) }
+            for i in 0..<run.count { line[place.byte + i] |= UInt8(truncatingIfNeeded: levels[run.first + i]) << UInt8(place.bit) }
         }
     }
 }
@@ -194,9 +178,6 @@ private struct GridEncoder: Sendable {
     private let zeros: CellBuffer<Float>
     private let hasNorms: Bool
     private let stride: Int
-    // Of the row that is being encoded.
-    private let centred: CellBuffer<Float>
-    private let values: CellBuffer<Int8>
     private let kernels = CodeKernels.best
 
     init(_ index: VectorIndex) {
@@ -206,31 +187,24 @@ private struct GridEncoder: Sendable {
         grid = CodeGrid(centre: [], step: columns.parameters.step, squaredError: columns.parameters.squaredError)
         hasNorms = index.transform.hasNorms
         stride = index.codes.stride
-        centred = CellBuffer(count: dimension)
-        values = CellBuffer(count: dimension)
     }
 
-    func scorer(of query: Cells<Float>, _ space: SearchSpace, _ lineQuery: LineQuery) -> CodeScorer {
+    func scorer(of query: Cells<Float>, _ space: SearchSpace) -> CodeScorer {
         let code = space.prepareCodes(
-            query, centre: hasNorms ? centre.cells.readOnly : zeros.cells.readOnly, rowStep: grid.step, stride: stride, hasNorms: hasNorms, isExact: false, by: kernels)
+            query, centre: hasNorms ? centre.cells.readOnly : zeros.cells.readOnly, rowStep: grid.step, stride: stride, hasNorms: hasNorms,
+            isExact: false, by: kernels)
         return CodeScorer(kernels: kernels, query: code, rows: CodeRows(bytes: .none, stride: stride), dots: space.dots)
     }
 
-    func encode(_ row: Cells<Float>, into code: MutableCells<UInt8>) -> HeldLength? {
-        let greatest = kernels.centre(row, around: centre.cells.readOnly, into: centred.cells)
-        _ = kernels.quantize(centred.cells.readOnly, scale: 1 / grid.step, into: values.cells)
-        let (centred, values) = (centred.cells, values.cells)
+    func encode(in scratch: EncoderScratch) -> Bool {
+        let (row, centred, code) = (scratch.prepared.cells.readOnly, scratch.centred.cells, scratch.code.cells)
+        let values = scratch.values.cells.part(0..<row.count)
+        let greatest = kernels.centre(row, around: centre.cells.readOnly, into: centred)
+        _ = kernels.quantize(centred.readOnly, scale: 1 / grid.step, into: values)
         code.fill(0x80)
-        var (all, lost) = (Float(0), Float(0))
-        for j in 0..<row.count {
-            code[j] = UInt8(bitPattern: values[j]) ^ 0x80
-            let error = centred[j] - grid.step * Float(values[j])
-            all += centred[j] * centred[j]
-            lost += error * error
-        }
+        for j in 0..<row.count { code[j] = UInt8(bitPattern: values[j]) ^ 0x80 }
         if hasNorms { code.store(kernels.sums(code.readOnly, dimension: row.count).squares, at: stride - 4) }
-        guard all.isFinite, greatest <= 128.5 * grid.step || !grid.isFarOff(centred.readOnly) else { return nil }
-        return HeldLength(held: Double(max(0, all - lost)), all: Double(all))
+        return greatest <= 128.5 * grid.step || !grid.isFarOff(centred.readOnly)
     }
 }
 
@@ -238,18 +212,6 @@ extension CellBuffer {
     fileprivate convenience init(copying cells: Cells<T>) {
         self.init(count: cells.count)
         self.cells.copy(cells, at: 0)
-    }
-}
-
-extension MutableCells {
-    @inline(__always)
-    fileprivate func eight(from first: Int) -> SIMD8<T> where T: SIMDScalar {
-        SIMD8(self[first], self[first + 1], self[first + 2], self[first + 3], self[first + 4], self[first + 5], self[first + 6], self[first + 7])
-    }
-
-    @inline(__always)
-    fileprivate func set(_ values: SIMD8<T>, from first: Int) where T: SIMDScalar {
-        for i in 0..<8 { self[first + i] = values[i] }
     }
 }
 
