@@ -53,11 +53,11 @@ private struct CodedHead {
         while try database.maintainIndexes() {}
     }
 
-    /// A point near one of twenty centres; longer than wide, so that directions differ in what they tell.
+    /// A point near one of twenty centres; longer than wide, so that directions differ in what they tell, and some tell nothing.
     mutating func vector() -> [Float] {
         let centre = Int.random(in: 0..<20, using: &random)
         return (0..<space.dimension).map { j in
-            (j == centre ? 2 : 0) + Float.random(in: -1...1, using: &random) * (j < 40 ? 1 : 0.1)
+            (j == centre ? 2 : 0) + Float.random(in: -1...1, using: &random) * (j < 40 ? 1 : j < 160 ? 0.1 : 0)
         }
     }
 
@@ -192,6 +192,22 @@ private struct CodedHead {
         }
     }
 
+    @Test(arguments: CodedSpace.some) func `of rows outside a filter, or out of force, not even codes are compared`(_ space: CodedSpace) throws {
+        var head = try CodedHead(space)
+        try head.fill()
+        let (first, end) = (CodedHead.indexedCount, CodedHead.indexedCount + CodedHead.headCount)
+        try head.put(end - 500..<end - 400) { _ in nil }
+        _ = try head.database.write(.delete(DeleteInput(collection: "c", ids: (end - 100..<end).map { "d\($0)" })))
+        for (filter, visible) in [(CodedHead.range(first, end - 600), CodedHead.headCount - 600), (CodedHead.range(end - 800, end), 600)] {
+            for query in head.queries(10) {
+                let plan = try head.search([query], .standard, filter: filter).result.plan
+                // Once, and once more where the first answer was not good enough.
+                #expect(plan.kind == .codes ? plan.visited % visible == 0 : plan.visited == visible)
+                #expect(plan.visited <= 3 * visible)
+            }
+        }
+    }
+
     // MARK: Rows that the codes do not fit
 
     @Test func `rows that vary where the index's did not are compared row by row`() throws {
@@ -210,6 +226,31 @@ private struct CodedHead {
         try head.put(CodedHead.indexedCount..<CodedHead.indexedCount + 1100, shifted)
         let queries = (0..<20).map { _ in shifted(&head) }
         #expect(try head.recall(queries, .standard, filter: CodedHead.inHead) >= 0.95)
+    }
+
+    @Test func `a few rows off all axes of the index are found among many that its lines fit`() throws {
+        var head = try CodedHead(CodedSpace(dimension: 400, metric: .l2))
+        func strange(_ head: inout CodedHead) -> [Float] { head.vector().enumerated().map { $1 + ($0 < 160 ? 0 : $0 * $0 % 7 < 3 ? 0.5 : -0.5) } }
+        var first = CodedHead.indexedCount
+        for _ in 0..<20 {
+            try head.put(first..<first + 1, strange)
+            try head.put(first + 1..<first + 80)
+            first += 80
+        }
+        let queries = (0..<20).map { _ in strange(&head) }
+        #expect(try head.headPlan(queries).kind == .codes)
+        #expect(try head.recall(queries, .standard, filter: CodedHead.inHead) >= 0.95)
+    }
+
+    @Test func `rows that drift away late are not judged by those that came before`() throws {
+        var head = try CodedHead(CodedSpace(dimension: 400, metric: .cosine))
+        try head.put(CodedHead.indexedCount..<CodedHead.indexedCount + 4000)
+        #expect(try head.headPlan(head.queries(10)).kind == .codes)
+        func drifted(_ head: inout CodedHead) -> [Float] { head.vector().reversed() }
+        try head.put(CodedHead.indexedCount + 4000..<CodedHead.indexedCount + 5200, drifted)
+        let queries = (0..<10).map { _ in drifted(&head) }
+        #expect(try head.headPlan(queries).isExact)
+        #expect(try head.recall(queries, .standard) >= 0.95)
     }
 
     @Test func `a row longer than all of the index is found by a product`() throws {

@@ -57,8 +57,5 @@ struct SpaceRows: Sendable {
         return rows.row(chunk).extracting(first: schema.dimension)
     }
 
-    /// The page that a row lies in, and that page's first row: the same for all of a head's columns.
-    func page(of row: Int) -> (number: Int, firstRow: Int) { (row / rows.pageRows, row / rows.pageRows * rows.pageRows) }
-
     var byteCount: Int { rows.byteCount + factors.byteCount + (codes?.byteCount ?? 0) }
 }

@@ -6,16 +6,16 @@ import Memory
 struct CodedSearch {
     let space: Int
     let documents: DocumentTable
-    let allowed: Bitmap?
+    let visibility: Visibility?
     private let request: CodedRows.Request
     private(set) var visited = 0
     /// What the answers were held to; nil as long as nothing was found by codes.
     private(set) var expectedRecall: Float?
 
-    init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, allowed: Bitmap?) {
+    init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, visibility: Visibility?) {
         self.space = space
         self.documents = documents
-        self.allowed = allowed
+        self.visibility = visibility
         let least = 32 + 3 * k
         request =
             switch effort {
@@ -36,31 +36,21 @@ struct CodedSearch {
     /// Fewer are compared by their vectors in a tenth of a millisecond.
     static let rowsMin = 1000
 
+    /// The rows that may be seen; nil where all may.
+    func visibleRows(of rows: HeadRows, liveCount: Int) -> VisibleRows? {
+        if let visibility { return visibility.rows(of: rows, space: space, documents) }
+        let isWhole = liveCount == rows.count && rows.spaces[space].absentCount == 0
+        return isWhole ? nil : VisibleRows(rows, space: space, allowed: nil, documents)
+    }
+
     /// Calls `body` for the nearest rows found: at least as many as there are, up to k. False where the part has to be compared vector
     /// by vector instead.
     mutating func run(
-        _ query: FlatQuery, on rows: HeadRows, _ codes: CodedRows, liveCount: Int, scratch: SearchScratch,
+        _ query: FlatQuery, on rows: HeadRows, _ codes: CodedRows, _ visible: VisibleRows?, scratch: SearchScratch,
         _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
     ) -> Bool {
         let vectors = rows.spaces[space]
-        let isWhole = allowed == nil && liveCount == rows.count && vectors.absentCount == 0
-        let (documents, allowed) = (documents, allowed)
-        func visible(_ named: MutableCells<UInt32>) -> Int {
-            guard named.count > 0 else { return 0 }
-            let (page, first) = vectors.page(of: Int(named[0]))
-            let (owners, versions, factors) = (rows.documents.page(page), rows.versions.page(page), vectors.factors.page(page))
-            var count = 0
-            for i in 0..<named.count {
-                let row = Int(named[i]) - first
-                let document = Int(owners[row])
-                if let allowed, !allowed[document] { continue }
-                guard documents.versions[document] == versions[row], !factors[row].isNaN else { continue }
-                named[count] = named[i]
-                count += 1
-            }
-            return count
-        }
-        guard let compared = codes.search(query, request, of: vectors.rows, vectors.factors, scratch: scratch, visible: isWhole ? nil : visible) else {
+        guard let compared = codes.search(query, request, of: vectors.rows, vectors.factors, visible: visible?.visible, scratch: scratch) else {
             return false
         }
         visited += compared

@@ -121,7 +121,7 @@ extension CollectionSnapshot {
 }
 
 /// Goes through a collection's parts, by index, by codes or vector by vector. What is not in force, not allowed or has no vector is
-/// never found.
+/// never found, and but for the steps of a walk never compared.
 private struct PartSearch {
     private let snapshot: CollectionSnapshot
     private let queries: [FlatQuery]
@@ -148,7 +148,7 @@ private struct PartSearch {
             IndexedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
         }
         coded = input.effort.indexEffort.map {
-            CodedSearch(space: space, k: input.k, effort: $0, documents: documents, allowed: visibility?.documents)
+            CodedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
         }
     }
 
@@ -186,10 +186,11 @@ private struct PartSearch {
     }
 
     private mutating func run(on part: ChunkPart, _ rows: HeadRows, _ codes: CodedRows, firstRow: Int) throws(EngineError) {
+        let visible = coded!.visibleRows(of: rows, liveCount: part.liveCount)  // Asked before.
         for (number, query) in queries.enumerated() {
             try deadline.check()
             let isDone = try ScratchPool.shared.with { scratch in
-                coded!.run(query, on: rows, codes, liveCount: part.liveCount, scratch: scratch) { row, document, score in  // Asked before.
+                coded!.run(query, on: rows, codes, visible, scratch: scratch) { row, document, score in  // Asked before.
                     scan.search.offer(Candidate(score: score, tie: document, row: UInt32(firstRow) + row), to: number)
                 }
             }

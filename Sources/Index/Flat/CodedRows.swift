@@ -13,15 +13,14 @@ package struct CodedRows: Sendable {
 
     package init(_ encoder: RowEncoder) {
         self.encoder = encoder
-        codes = PagedRows(width: encoder.stride)
+        codes = PagedRows(width: encoder.stride, pageRows: SearchScratch.blockRows)
         scratch = encoder.scratch
     }
 
-    /// Keeps those of the rows named that may be found, at the front, and returns how many. They are of one page.
-    package typealias VisibleRows = (_ rows: MutableCells<UInt32>) -> Int
-
     package var count: Int { codes.count }
     package var byteCount: Int { codes.byteCount + exceptions.byteCount }
+
+    // MARK: Encoding
 
     /// Encodes the rows of the table that have no code yet.
     package mutating func encode(_ rows: PagedRows<Float>, _ factors: PagedColumn<Float>) {
@@ -34,14 +33,17 @@ package struct CodedRows: Sendable {
             }
             // Sound: the table is held by the caller.
             let isGood = unsafe encoder.encode(rows.lentRow(row).part(0..<encoder.transform.sourceDimension), factor: factor, in: scratch)
-            if !isGood { exceptions.append(UInt32(row)) }
             codes.append(scratch.code.cells.span)
-            if row % ToldShare.rowsApart == 0 { measure(row, rows, factors) }
+            if !isGood {
+                exceptions.append(UInt32(row))
+            } else if row % ToldShare.rowsApart == 0 {
+                measure(row, rows, factors)
+            }
         }
     }
 
     /// Whether codes tell enough of which rows are near.
-    package var isFitting: Bool { exceptions.count <= Self.exceptionsMax && told.share.map { $0 >= Self.toldShareMin } ?? true }
+    package var isFitting: Bool { exceptions.count <= Self.exceptionsMax && told.share >= Self.toldShareMin }
 
     /// At 0.9, of the ten nearest of 12,000 about one in fifty is farther than the 62nd by code.
     private static let toldShareMin = 0.9
@@ -76,25 +78,29 @@ package struct CodedRows: Sendable {
         return false
     }
 
+    // MARK: Finding
+
     /// The nearest rows by code, nearest first, and behind them all exceptions, into `scratch.candidates`; returns how many of them
-    /// were found by code: fewer than `wanted` where there are no more.
+    /// were found by code: fewer than `wanted` where there are no more. Of rows that are not visible no code is read.
     ///
     /// - Parameter visible: nil where all rows may be found.
-    func find(_ query: Cells<Float>, wanted: Int, _ scratch: SearchScratch, visible: VisibleRows?) -> Int {
+    func find(_ query: Cells<Float>, wanted: Int, _ visible: VisiblePositions?, _ scratch: SearchScratch) -> Int {
         let scorer = encoder.scorer(of: query, candidates: wanted + exceptions.count, scratch)
         let space = scratch.current
         var pool = CandidatePool(keys: space.keys, capacity: wanted)
         switch scorer {
-        case .line(let scorer): scan(by: scorer, &pool, wanted: wanted, space, visible)
-        case .grid(let scorer): scan(by: scorer, &pool, wanted: wanted, space, visible)
+        case .line(let scorer): scan(by: scorer, visible, &pool, space)
+        case .grid(let scorer): scan(by: scorer, visible, &pool, space)
         }
         let rows = space.candidateRows
         for place in 0..<pool.count { rows[place] = CandidateKey.number(pool[place]) }
         var end = pool.count
         for i in 0..<exceptions.count {
-            rows[end] = exceptions[i]
-            guard !rows.readOnly.part(0..<pool.count).contains(exceptions[i]) else { continue }
-            end += visible?(rows.part(end..<end + 1)) ?? 1
+            let row = exceptions[i]
+            if let visible, !visible.contains(row) { continue }
+            if rows.readOnly.part(0..<pool.count).contains(row) { continue }
+            rows[end] = row
+            end += 1
         }
         scratch.isRanked = false
         scratch.candidates = rows.readOnly.part(0..<end)
@@ -102,65 +108,72 @@ package struct CodedRows: Sendable {
     }
 
     @inline(__always)
-    private func scan<S: WalkScorer>(
-        by scorer: S, _ pool: inout CandidatePool, wanted: Int, _ space: SearchSpace, _ visible: VisibleRows?
-    ) {
-        let estimates = space.estimates
+    private func scan<S: WalkScorer>(by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace) {
+        let (ids, estimates) = (space.ids, space.estimates)
         for number in 0..<codes.pageCount {
             // Sound: self holds the page.
-            let bytes = unsafe codes.lentPage(number)
-            let table = scorer.table(bytes)
-            let rows = bytes.count / codes.width
-            for first in stride(from: 0, to: rows, by: SearchScratch.blockRows) {
-                let block = first..<min(first + SearchScratch.blockRows, rows)
-                table.score(block, into: estimates)
-                let found = FoundBlock(first: number * codes.pageRows + first, estimates: estimates.readOnly.part(0..<block.count))
-                found.offer(to: &pool, wanted: wanted, ids: space.ids, distances: space.scores, visible)
+            let table = unsafe scorer.table(codes.lentPage(number))
+            let (first, rows) = (number * codes.pageRows, table.bytes.count / codes.width)
+            var count = rows
+            if let visible {
+                count = visible.gather(first..<first + rows, into: ids)
+                table.score(ids.readOnly.part(0..<count), into: estimates)
+                for i in 0..<count { ids[i] &+= UInt32(truncatingIfNeeded: first) }
+            } else {
+                table.score(0..<rows, into: estimates)
+                for i in 0..<rows { ids[i] = UInt32(truncatingIfNeeded: first &+ i) }
             }
+            pool.offer(ids.readOnly.part(0..<count), estimates.readOnly, by: .best)
         }
     }
 }
 
-/// Consecutive rows that were compared.
-private struct FoundBlock {
-    let first: Int
-    let estimates: Cells<Float>
-
-    /// Offers those of them that are visible to a pool of `wanted`.
-    @inline(__always)
-    func offer(to pool: inout CandidatePool, wanted: Int, ids: MutableCells<UInt32>, distances: MutableCells<Float>, _ visible: CodedRows.VisibleRows?) {
-        let kernels = CodeKernels.best
-        guard let visible else {
-            for i in 0..<estimates.count { ids[i] = UInt32(truncatingIfNeeded: first &+ i) }
-            return pool.offer(ids.readOnly.part(0..<estimates.count), estimates, by: kernels)
-        }
-        // Asked only of those that are near enough, once the pool is full: most are not.
-        let limit = pool.count == wanted ? CandidateKey.distance(pool[wanted - 1]) : .infinity
+extension VisiblePositions {
+    /// Those in a range that begins with a word, counted from its beginning; returns how many.
+    fileprivate func gather(_ range: Range<Int>, into numbers: MutableCells<UInt32>) -> Int {
+        assert(range.lowerBound % 64 == 0 && (range.upperBound + 63) / 64 <= words.count, "a range has its words")
         var count = 0
-        for i in 0..<estimates.count {
-            ids[count] = UInt32(truncatingIfNeeded: first &+ i)
-            count &+= estimates[i] <= limit ? 1 : 0
+        for first in stride(from: range.lowerBound, to: range.upperBound, by: 64) {
+            var bits = words[first / 64]
+            while bits != 0 {
+                numbers[count] = UInt32(truncatingIfNeeded: first &- range.lowerBound &+ bits.trailingZeroBitCount)
+                count &+= 1
+                bits &= bits &- 1
+            }
         }
-        count = visible(ids.part(0..<count))
-        for i in 0..<count { distances[i] = estimates[Int(ids[i]) - first] }
-        pool.offer(ids.readOnly.part(0..<count), distances.readOnly, by: kernels)
+        return count
     }
 }
 
 /// How much of the differences between scores codes tell: the squared correlation of estimates and scores, on average over rows that
-/// are compared with others. It takes in all that can go wrong: other axes, another scale, another centre.
+/// are compared with others. It takes in all that can go wrong with most rows: other axes, another scale, another centre.
 private struct ToldShare: Sendable {
     private var sum = 0.0
     private var count = 0
+    /// Of the worst of all stretches that were measured: rows that come late are not to pass for their many predecessors' sake.
+    private var worst = 1.0
     /// One row in so many is compared with so many others: a fifth of what it takes to encode all.
     static let rowsApart = 32
     static let sampleRows = 64
+    /// Of about a thousand rows.
+    private static let stretchCount = 30
 
-    var share: Double? { count >= Self.countMin ? sum / Double(count) : nil }
+    /// 1 where too little was measured to say.
+    var share: Double { count >= Self.countMin ? min(worst, sum / Double(count)) : worst }
     private static let countMin = 8
 
     mutating func add(_ estimates: Cells<Float>, _ scores: Cells<Float>) {
-        guard estimates.count > 2 else { return }
+        guard let told = Self.told(estimates, scores) else { return }
+        sum += told
+        count += 1
+        guard count == Self.stretchCount else { return }
+        worst = share
+        (sum, count) = (0, 0)
+    }
+
+    /// nil where there is nothing to tell.
+    private static func told(_ estimates: Cells<Float>, _ scores: Cells<Float>) -> Double? {
+        guard estimates.count > 2 else { return nil }
         let (e, s) = (mean(estimates), mean(scores))
         var (ee, ss, es) = (0.0, 0.0, 0.0)
         for i in 0..<estimates.count {
@@ -170,13 +183,12 @@ private struct ToldShare: Sendable {
             es += x * y
         }
         // Rows that are all alike are not told apart by their scores either.
-        guard ss > 0 else { return }
+        guard ss > 0 else { return nil }
         let told = ee > 0 && es < 0 ? es * es / (ee * ss) : 0
-        sum += told.isFinite ? told : 0
-        count += 1
+        return told.isFinite ? told : 0
     }
 
-    private func mean(_ values: Cells<Float>) -> Double {
+    private static func mean(_ values: Cells<Float>) -> Double {
         var sum = 0.0
         for i in 0..<values.count { sum += Double(values[i]) }
         return sum / Double(values.count)

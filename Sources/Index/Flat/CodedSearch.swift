@@ -19,24 +19,25 @@ extension CodedRows {
     }
 
     /// The k nearest rows, by their vectors' scores, into `scratch.results`, best first; returns how many rows were compared. nil
-    /// where codes tell too little, or save too little: all rows are to be compared then.
+    /// where codes tell too little, or save too little: all visible rows are to be compared then.
     ///
     /// The worse the codes, the later the nearest turn up among what was found by them, and some not at all. So each answer is
     /// judged by itself (`isEnough`), and where it is not good, four times as many rows are ranked.
     ///
     /// - Parameters:
     ///   - rows: the table that the codes are of, and its factors.
-    ///   - visible: nil where all rows may be found.
+    ///   - visible: the rows that may be found, all of which have a vector; nil where all rows may be.
     package func search(
-        _ query: FlatQuery, _ request: Request, of rows: PagedRows<Float>, _ factors: PagedColumn<Float>, scratch: SearchScratch,
-        visible: VisibleRows?
+        _ query: FlatQuery, _ request: Request, of rows: PagedRows<Float>, _ factors: PagedColumn<Float>, visible: VisiblePositions?,
+        scratch: SearchScratch
     ) -> Int? {
         precondition(rows.count == count && factors.count == count, "every row has its code")
+        let visibleCount = visible?.count ?? count
         var (wanted, compared) = (request.wanted, 0)
-        while wanted <= count / Self.rankedShare {
-            let found = find(query.cells, wanted: wanted, scratch, visible: visible)
+        while wanted <= visibleCount / Self.rankedShare {
+            let found = find(query.cells, wanted: wanted, visible, scratch)
             rank(query, k: request.k, rows, factors, scratch)
-            compared += count
+            compared += visibleCount
             if found < wanted || isEnough(found, request, scratch) { return compared }
             wanted *= Self.growth
         }

@@ -16,7 +16,7 @@ package final class RowEncoder: Sendable {
 
     package init(_ index: VectorIndex) {
         transform = index.transform
-        form = index.hasLines ? .line(LineEncoder(index.columns.lineAxes)) : .grid(GridEncoder(index))
+        form = index.hasLines ? .line(LineEncoder(index)) : .grid(GridEncoder(index))
         stride = index.hasLines ? LineColumn.lineBytes : index.codes.stride
     }
 
@@ -89,7 +89,12 @@ private struct LineEncoder: Sendable {
     private let middles = CellBuffer<Float>(count: LineColumn.count)
     private let kernels = CodeKernels.best
 
-    init(_ axes: LineAxes) {
+    /// Squared length beyond what a line holds, from which on it does not tell where the row is: such a row's line looks far from
+    /// all, its own neighbours included.
+    private var residueMax = Float.infinity
+
+    init(_ index: VectorIndex) {
+        let axes = index.columns.lineAxes
         mean = CellBuffer(copying: axes.mean)
         blocks = CellBuffer(copying: axes.blocks)
         sums = CellBuffer(copying: axes.sums)
@@ -107,7 +112,30 @@ private struct LineEncoder: Sendable {
             squares.cells[column] = weight.isFinite ? step * step : 0
             middles.cells[column] = Float(LineCode.levels(column) - 1) / 2
         }
+        residueMax = residueLimit(index)
     }
+
+    /// From some of the index's own rows, as their codes have them: 1 ms.
+    private func residueLimit(_ index: VectorIndex) -> Float {
+        let scratch = EncoderScratch(dimension: index.transform.dimension, stride: LineColumn.lineBytes)
+        let count = min(Self.sampleRows, index.count)
+        var (greatest, sum, rows) = (Float(0), Float(0), Float(0))
+        for sample in 0..<count {
+            let position = sample * index.count / count
+            if index.columns.exceptions.contains(UInt32(position)) { continue }
+            index.decode(position, into: scratch.prepared.cells)
+            guard let lengths = quantize(in: scratch) else { continue }
+            greatest = max(greatest, lengths.residue)
+            sum += lengths.all
+            rows += 1
+        }
+        // Where lines hold all there is, what is left is the rounding of the projections.
+        return max(Self.residueFactor * greatest, Self.residueShareMin * sum / max(rows, 1))
+    }
+
+    private static let sampleRows = 256
+    private static let residueFactor: Float = 2
+    private static let residueShareMin: Float = 0.02
 
     private var axes: LineAxes {
         LineAxes(mean: mean.cells.readOnly, blocks: blocks.cells.readOnly, sums: sums.cells.readOnly, scales: scales.cells.readOnly)
@@ -119,22 +147,36 @@ private struct LineEncoder: Sendable {
     }
 
     func encode(in scratch: EncoderScratch) -> Bool {
-        let (row, centred, values, line) = (scratch.prepared.cells.readOnly, scratch.centred.cells, scratch.values.cells, scratch.code.cells)
+        let line = scratch.code.cells
+        line.fill(0)
+        guard let lengths = quantize(in: scratch) else { return false }
+        pack(scratch.levels.cells.readOnly, into: line)
+        line.store(lengths.held + LineCode.residueShare * lengths.residue, at: LineColumn.valueBytes)
+        let factor = lengths.product > 1e-9 * lengths.held ? -2 * lengths.held / lengths.product : 0
+        line.store(factor.isFinite ? factor : 0, at: LineColumn.valueBytes + 4)
+        return lengths.residue <= residueMax
+    }
+
+    /// Squared lengths of a row less the mean: all of it, its projections, and these times what their levels say.
+    private struct Lengths {
+        var all: Float
+        var held: Float
+        var product: Float
+        /// What the line does not hold.
+        var residue: Float { max(0, all - held) }
+    }
+
+    /// The levels of the row, into the scratch; nil where it is too long to be reckoned with.
+    private func quantize(in scratch: EncoderScratch) -> Lengths? {
+        let (row, centred, values) = (scratch.prepared.cells.readOnly, scratch.centred.cells, scratch.values.cells)
         let greatest = kernels.centre(row, around: mean.cells.readOnly, into: centred)
         let squared = Float(Kernels.best.sumOfSquares(centred.span))
-        guard squared < Self.squaredLengthMax else {
-            line.fill(0)
-            return false
-        }
+        guard squared < Self.squaredLengthMax else { return nil }
         let step = max(greatest / 127, .leastNormalMagnitude)
         _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values.part(0..<row.count))
         kernels.project(values.readOnly, blocks: blocks.cells.readOnly, columnSums: sums.cells.readOnly, into: scratch.projections.cells)
         let (held, product) = quantizeColumns(step, scratch)
-        pack(scratch.levels.cells.readOnly, into: line)
-        line.store(held + LineCode.residueShare * max(0, squared - held), at: LineColumn.valueBytes)
-        let factor = product > 1e-9 * held ? -2 * held / product : 0
-        line.store(factor.isFinite ? factor : 0, at: LineColumn.valueBytes + 4)
-        return true
+        return Lengths(all: squared, held: held, product: product)
     }
 
     /// Longer ones are not to be reckoned with in float32.
@@ -163,7 +205,6 @@ private struct LineEncoder: Sendable {
     }
 
     private func pack(_ levels: Cells<Int8>, into line: MutableCells<UInt8>) {
-        line.fill(0)
         for run in LineColumn.runs {
             let place = LineColumn.place(run.first)
             for i in 0..<run.count { line[place.byte + i] |= UInt8(truncatingIfNeeded: levels[run.first + i]) << UInt8(place.bit) }
@@ -205,6 +246,14 @@ private struct GridEncoder: Sendable {
         for j in 0..<row.count { code[j] = UInt8(bitPattern: values[j]) ^ 0x80 }
         if hasNorms { code.store(kernels.sums(code.readOnly, dimension: row.count).squares, at: stride - 4) }
         return greatest <= 128.5 * grid.step || !grid.isFarOff(centred.readOnly)
+    }
+}
+
+extension VectorIndex {
+    /// About what a row was when it was encoded.
+    fileprivate func decode(_ position: Int, into row: MutableCells<Float>) {
+        let code = codes.row(position)
+        for j in 0..<row.count { row[j] = columns.centre[j] + columns.parameters.step * Float(Int(code[j]) - 128) }
     }
 }
 
