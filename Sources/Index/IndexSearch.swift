@@ -97,9 +97,11 @@ extension VectorIndex {
     ) -> (CandidatePool, PreparedCode, Int) {
         let prepared = space.prepared.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
-        let code = prepareCodes(prepared.readOnly, space)
+        let code = space.prepareCodes(
+            prepared.readOnly, centre: transform.hasNorms ? columns.centre : zeros, rowStep: columns.parameters.step, stride: codes.stride,
+            hasNorms: transform.hasNorms, isExact: columns.parameters.isExact, by: kernels)
         if hasLines {
-            prepareLine(prepared.readOnly, space, lineQuery)
+            space.prepareLine(prepared.readOnly, columns.lineAxes, into: lineQuery, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
             let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
             return (pool, code, visited)

@@ -47,6 +47,11 @@ final class IndexWork: Sendable {
                 check(piece)
                 return true
             }
+            for state in states {
+                guard let codes = state.missingHeadCodes() else { continue }
+                queue.install(codes)
+                return true
+            }
             guard let piece = largest(of: states, where: { wantsIndex($0) && !empty.contains($0.emptySpace) }) else { return false }
             if try !build(piece, threads: threads, pace) { empty.insert(piece.emptySpace) }
             return true

@@ -87,13 +87,19 @@ struct VisibilityKey: Hashable, Sendable {
     }
 }
 
-/// The documents that a filter leaves, and the rows of indexes that are theirs.
+/// The documents that a filter leaves, and the rows of indexes and heads that are theirs.
 final class Visibility: Sendable {
     let documents: Bitmap
     private let positions = Mutex<[PositionsKey: VisibleRows]>([:])
 
     private struct PositionsKey: Hashable {
-        var segment: UInt64
+        enum Part: Hashable {
+            case segment(UInt64)
+            /// By its first chunk.
+            case head(Int)
+        }
+
+        var part: Part
         var space: Int
     }
 
@@ -101,16 +107,25 @@ final class Visibility: Sendable {
 
     /// The positions of a segment's index that may be seen: in force, and of such documents. The first call is O(rows).
     func positions(of segment: Segment, space: Int, _ index: VectorIndex, _ table: DocumentTable) throws(EngineError) -> VisibleRows {
-        let key = PositionsKey(segment: segment.fileNumber, space: space)
+        let key = PositionsKey(part: .segment(segment.fileNumber), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
         try segment.touchDocuments()
         let rows = VisibleRows(index, segment.vectors[space], documents, table)
         positions.withLock { $0[key] = rows }
         return rows
     }
+
+    /// The rows of a head that may be seen: such as have a vector, in force, and of such documents. The first call is O(rows).
+    func rows(of head: HeadRows, space: Int, _ table: DocumentTable) -> VisibleRows {
+        let key = PositionsKey(part: .head(head.firstChunk), space: space)
+        if let known = positions.withLock({ $0[key] }) { return known }
+        let rows = VisibleRows(head, space: space, allowed: documents, table)
+        positions.withLock { $0[key] = rows }
+        return rows
+    }
 }
 
-/// A bit for each position of an index.
+/// A bit for each position of an index, or for each row of a head.
 final class VisibleRows: Sendable {
     private let words: CellBuffer<UInt64>
     let visible: VisiblePositions
@@ -127,6 +142,26 @@ final class VisibleRows: Sendable {
             }
             words.cells[word] = bits
             count += bits.nonzeroBitCount
+        }
+        visible = VisiblePositions(words: words.cells.readOnly, count: count)
+    }
+
+    /// - Parameter allowed: nil where all documents are.
+    init(_ head: HeadRows, space: Int, allowed: Bitmap?, _ table: DocumentTable) {
+        words = CellBuffer(count: (head.count + 63) / 64)
+        let factors = head.spaces[space].factors
+        var count = 0
+        // Page by page: to find an element's page takes longer than to look at the element.
+        for number in 0..<head.documents.pageCount {
+            let (owners, versions, factors) = (head.documents.page(number), head.versions.page(number), factors.page(number))
+            let first = number * head.documents.pageCapacity
+            for i in owners.indices {
+                let document = Int(owners[i])
+                if let allowed, !allowed[document] { continue }
+                guard table.versions[document] == versions[i], !factors[i].isNaN else { continue }
+                words.cells[(first + i) >> 6] |= 1 << UInt64((first + i) & 63)
+                count += 1
+            }
         }
         visible = VisiblePositions(words: words.cells.readOnly, count: count)
     }

@@ -9,12 +9,17 @@ import Synchronization
 final class SegmentIndex: Sendable {
     let record: ManifestIndex
     private let checked = AtomicLazyReference<VectorIndex>()
+    private let measured = AtomicLazyReference<RowEncoder>()
     private let isRefused = Atomic(false)
 
     init(_ record: ManifestIndex) { self.record = record }
 
+    /// Higher than that of any index built before.
+    var fileNumber: UInt64 { record.file.number }
     /// The index, once `check` has found it whole.
     var index: VectorIndex? { checked.load() }
+    /// What encodes further rows as its own are.
+    var encoder: RowEncoder? { measured.load() }
     /// Whether it has neither been found whole nor refused yet.
     var isUnchecked: Bool { checked.load() == nil && !isRefused.load(ordering: .acquiring) }
     /// Whether it can never be used: another is to be built in its place.
@@ -26,7 +31,11 @@ final class SegmentIndex: Sendable {
     ///   lost a deletion and kept the index built after it has left such a one.
     func check(of segment: Segment, wanted: [UInt32], _ space: SpaceSchema, disk: any Disk, databaseID: UInt64) throws(ColumnFileError) {
         let file = try ColumnFile(disk: disk, kind: .index, reference: record.file, databaseID: databaseID)
-        do throws(Corruption) { _ = checked.storeIfNil(try open(file, segment, wanted, space)) } catch { throw .corruption(error) }
+        do throws(Corruption) {
+            let index = try open(file, segment, wanted, space)
+            _ = measured.storeIfNil(RowEncoder(index))
+            _ = checked.storeIfNil(index)
+        } catch { throw .corruption(error) }
     }
 
     /// Another is to be built in its place.
