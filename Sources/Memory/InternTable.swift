@@ -1,4 +1,9 @@
 // Byte strings to small dense numbers, for ever: document ids and keyword values.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import Synchronization
 
 /// A dictionary that only grows. The first string becomes 0, the next 1, and a number never changes its meaning.
@@ -91,7 +96,10 @@ extension RawSpan {
         guard byteCount == other.byteCount else { return false }
         // Sound: both buffers are only read inside the closures.
         return unsafe withUnsafeBytes { mine in
-            unsafe other.withUnsafeBytes { theirs in unsafe mine.elementsEqual(theirs) }
+            unsafe other.withUnsafeBytes { theirs in
+                guard let one = mine.baseAddress, let two = theirs.baseAddress else { return true }
+                return unsafe memcmp(one, two, mine.count) == 0
+            }
         }
     }
 }

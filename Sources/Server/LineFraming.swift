@@ -1,4 +1,9 @@
 // Bytes off a socket into lines: each byte looked at once, whole lines never copied.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import NIOCore
 import Wire
 
@@ -23,7 +28,7 @@ final class LineFraming: ChannelInboundHandler {
         guard !isDeaf else { return }
         var bytes = unwrapInboundIn(data)
         var lines: [ByteBuffer] = []
-        while let length = bytes.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - bytes.readerIndex }) {
+        while let length = bytes.lengthOfLine {
             guard (begun?.readableBytes ?? 0) + length <= WireLimits.lineBytesMax else { return refuseLine(after: lines) }
             guard let part = bytes.readSlice(length: length) else { preconditionFailure("the newline was found behind these bytes") }
             bytes.moveReaderIndex(forwardBy: 1)
@@ -105,5 +110,16 @@ final class LineFraming: ChannelInboundHandler {
         // The peer's reset, mostly. Nothing can be answered on this connection any more.
         session.closed()
         context.close(promise: nil)
+    }
+}
+
+extension ByteBuffer {
+    /// How many bytes stand before the first newline. A vector is thousands of bytes without one, so it is looked for the fast way.
+    fileprivate var lengthOfLine: Int? {
+        unsafe withUnsafeReadableBytes { bytes in
+            // Sound: memchr looks within the readable bytes, and what it finds lies there.
+            guard let start = bytes.baseAddress, let newline = unsafe memchr(start, Int32(UInt8(ascii: "\n")), bytes.count) else { return nil }
+            return unsafe UnsafeRawPointer(newline) - start
+        }
     }
 }
