@@ -37,11 +37,23 @@ package final class CollectionSnapshot: Sendable {
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
 
+    /// The documents that hits lie in. Read one right after the other: what each has to wait for of memory is then waited for together,
+    /// while with the writing of an answer in between it is waited for ten times.
+    package func documents(of hits: [Hit]) -> [NodeView] {
+        let rows = hits.map { state.documents.rows[Int($0.document)] }
+        let ids = hits.map { state.documents.ids.range($0.document) }
+        return hits.indices.map { NodeView(collection: self, number: Int(hits[$0].document), row: rows[$0], idRange: ids[$0]) }
+    }
+
     /// The chunk that was found.
-    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView {
+    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView { try chunk(of: hit, in: document(of: hit)) }
+
+    /// The chunk that was found in a document, and if its texts will be asked for, which of them it has.
+    package func chunk(of hit: Hit, in document: NodeView, withTexts: Bool = false) throws(EngineError) -> ChunkView {
         let place = place(ofRow: Int(hit.row))
-        let ordinal = try parts[place.part].chunk(place.row) - Int(state.documents.rows[Int(hit.document)].firstChunk)
-        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal)
+        let ordinal = try parts[place.part].chunk(place.row) - document.firstChunk
+        let texts = withTexts ? try parts[place.part].textParts(place.row) : nil
+        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal, texts: texts)
     }
 
     func place(ofRow row: Int) -> ChunkPlace {
@@ -88,20 +100,29 @@ package final class CollectionSnapshot: Sendable {
 package struct NodeView {
     private let collection: CollectionSnapshot
     private let number: Int
+    private let row: DocumentRow
+    private let idRange: ByteRange
 
     fileprivate init(collection: CollectionSnapshot, number: Int) {
+        let documents = collection.state.documents
+        self.init(collection: collection, number: number, row: documents.rows[number], idRange: documents.ids.range(UInt32(number)))
+    }
+
+    fileprivate init(collection: CollectionSnapshot, number: Int, row: DocumentRow, idRange: ByteRange) {
         self.collection = collection
         self.number = number
+        self.row = row
+        self.idRange = idRange
     }
 
     private var state: CollectionState { collection.state }
-    private var row: DocumentRow { state.documents.rows[number] }
+    fileprivate var firstChunk: Int { Int(row.firstChunk) }
 
     package var id: RawSpan {
         @_lifetime(borrow self)
         get {
             // Sound: self holds the snapshot, which holds the bytes.
-            unsafe _overrideLifetime(state.documents.ids.bytes(UInt32(number)), borrowing: self)
+            unsafe _overrideLifetime(collection.state.documents.ids.bytes(at: idRange), borrowing: self)
         }
     }
 
@@ -155,23 +176,28 @@ package struct ChunkView {
     private let part: ChunkPart
     private let row: Int
     package let ordinal: Int
+    /// Which texts it has (`ChunkParts`), where that has been looked up.
+    private let texts: UInt8?
 
-    fileprivate init(part: ChunkPart, row: Int, ordinal: Int) {
+    fileprivate init(part: ChunkPart, row: Int, ordinal: Int, texts: UInt8? = nil) {
         self.part = part
         self.row = row
         self.ordinal = ordinal
+        self.texts = texts
     }
+
+    private func has(_ text: UInt8) throws(EngineError) -> Bool { try (texts ?? part.textParts(row)) & text != 0 }
 
     /// Its text, if it has one; the reader keeps what it had to unpack, for the chunk's neighbours.
     @_lifetime(&reader)
     package func text(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
-        guard try part.textParts(row) & ChunkParts.text != 0 else { return nil }
+        guard try has(ChunkParts.text) else { return nil }
         return try part.text(row, with: &reader.texts)
     }
 
     @_lifetime(&reader)
     package func heading(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
-        guard try part.textParts(row) & ChunkParts.heading != 0 else { return nil }
+        guard try has(ChunkParts.heading) else { return nil }
         return try part.heading(row, with: &reader.headings)
     }
 

@@ -23,6 +23,10 @@ package struct InternTable: Sendable {
 
     @_lifetime(borrow self)
     package func bytes(_ number: UInt32) -> RawSpan { arena.bytes(ranges[Int(number)]) }
+    /// Where a string lies, for whoever looks many up: the waits for memory overlap as long as nothing is done in between.
+    package func range(_ number: UInt32) -> ByteRange { ranges[Int(number)] }
+    @_lifetime(borrow self)
+    package func bytes(at range: ByteRange) -> RawSpan { arena.bytes(range) }
     package func string(_ number: UInt32) -> String { arena.string(ranges[Int(number)]) }
 
     /// The number of `key`, or nil.

@@ -18,7 +18,8 @@ final class LineFraming: ChannelInboundHandler {
     /// The line begun in earlier reads, without its newline.
     private var begun: ByteBuffer?
     private var beganAt = NIODeadline.now()
-    private var watch: Scheduled<Void>?
+    /// Whether a timer is under way. It outlives the line that it was set for: lines that span reads are thousands a second.
+    private var isWatching = false
     /// After an over-long line nothing more is read: where the next one begins cannot be known.
     private var isDeaf = false
 
@@ -44,7 +45,6 @@ final class LineFraming: ChannelInboundHandler {
         if var whole = begun.take() {
             whole.writeImmutableBuffer(part)
             line = whole
-            watch?.cancel()
         }
         if line.readableBytesView.last == UInt8(ascii: "\r") { line.moveWriterIndex(to: line.writerIndex - 1) }
         return line
@@ -55,7 +55,7 @@ final class LineFraming: ChannelInboundHandler {
             // A copy, so that this small rest does not keep the whole read alive, nor is copied again as it grows.
             begun = context.channel.allocator.buffer(capacity: max(4096, rest.readableBytes))
             beganAt = .now()
-            watchLine(context)
+            if !isWatching { watchLine(context, after: patience) }
         }
         begun?.writeImmutableBuffer(rest)
     }
@@ -70,22 +70,26 @@ final class LineFraming: ChannelInboundHandler {
     private func stopListening() {
         isDeaf = true
         begun = nil
-        watch?.cancel()
     }
 
+    private var patience: TimeAmount { .seconds(Int64(session.patienceSeconds)) }
+
     /// Ends connections that hold a place with a line that never ends.
-    private func watchLine(_ context: ChannelHandlerContext) {
-        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(session.patienceSeconds))) { [self] in
+    private func watchLine(_ context: ChannelHandlerContext, after wait: TimeAmount) {
+        isWatching = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: wait) { [self] in
+            isWatching = false
             guard let begun else { return }
             // Held back by us, it could not go on: its time begins anew.
             if session.isReadingPaused { beganAt = .now() }
-            let seconds = Int((NIODeadline.now() - beganAt).nanoseconds / 1_000_000_000)
-            if begun.readableBytes < seconds * ServerLimits.lineBytesPerSecondMin {
-                stopListening()
-                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(session.patienceSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
-            } else {
-                watchLine(context)
+            let age = NIODeadline.now() - beganAt
+            // Set for an earlier line, the timer is early for this one.
+            guard age >= patience else { return watchLine(context, after: patience - age) }
+            guard begun.readableBytes < Int(age.nanoseconds / 1_000_000_000) * ServerLimits.lineBytesPerSecondMin else {
+                return watchLine(context, after: patience)
             }
+            stopListening()
+            session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(session.patienceSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
         }
     }
 
@@ -93,7 +97,6 @@ final class LineFraming: ChannelInboundHandler {
         if let event = event as? ChannelEvent, event == .inputClosed {
             // People forget the last newline: what came before the end of the stream is a line.
             if let last = begun.take(), !isDeaf { session.received([last]) }
-            watch?.cancel()
             session.inputEnded()
         } else {
             context.fireUserInboundEventTriggered(event)

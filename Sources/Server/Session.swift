@@ -43,6 +43,8 @@ final class Session: Sendable {
         /// Bytes given to the channel and not yet taken by the peer.
         var unreadBytes = 0
         var unreadChanged = NIODeadline.now()
+        /// One timer at a time looks after them: one for each write would be as many as writes in ten seconds.
+        var isWatched = false
         var isReadingPaused = false
         var inputEnded = false
         var isDraining = false
@@ -321,9 +323,10 @@ final class Session: Sendable {
             state.isFlushScheduled = false
             let output = state.output
             state.output = ByteBuffer()
-            let startsWatch = state.unreadBytes == 0 && output.readableBytes > 0
-            if startsWatch { state.unreadChanged = .now() }
+            if state.unreadBytes == 0, output.readableBytes > 0 { state.unreadChanged = .now() }
             state.unreadBytes += output.readableBytes
+            let startsWatch = state.unreadBytes > 0 && !state.isWatched
+            if startsWatch { state.isWatched = true }
             return (output, state.isDone, startsWatch)
         }
         while let piece = output.readSlice(length: min(ServerLimits.writePieceBytes, output.readableBytes)), piece.readableBytes > 0 {
@@ -346,14 +349,15 @@ final class Session: Sendable {
     }
 
     /// Ends a connection whose peer asks but does not read.
-    private func watchUnread() {
-        channel.eventLoop.scheduleTask(in: .seconds(Int64(patienceSeconds))) {
-            let (isWaiting, isStill) = self.state.withLock { state in
-                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(self.patienceSeconds))
-                return (state.unreadBytes > 0 && !state.isClosed, still)
+    private func watchUnread(after wait: TimeAmount? = nil) {
+        let patience = TimeAmount.seconds(Int64(patienceSeconds))
+        channel.eventLoop.scheduleTask(in: wait ?? patience) {
+            let left = self.state.withLock { state in
+                state.isWatched = state.unreadBytes > 0 && !state.isClosed
+                return state.isWatched ? state.unreadChanged + patience - .now() : nil
             }
-            guard isWaiting else { return }
-            if isStill { self.channel.close(promise: nil) } else { self.watchUnread() }
+            guard let left else { return }
+            if left <= .zero { self.channel.close(promise: nil) } else { self.watchUnread(after: left) }
         }
     }
 

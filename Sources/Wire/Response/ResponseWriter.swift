@@ -442,10 +442,10 @@ package struct ResponseWriter: Sendable {
         json.key("hits")
         json.beginArray()
         var reader = ChunkReader()
-        for hit in hits {
-            let document = collection.document(of: hit)
-            let chunk: ChunkView
-            do { chunk = try collection.chunk(of: hit) } catch { throw WireError(error) }
+        let documents = collection.documents(of: hits)
+        let chunks = try self.chunks(of: hits, in: documents, collection, withTexts: !with.isDisjoint(with: [.text, .heading]))
+        for (index, hit) in hits.enumerated() {
+            let (document, chunk) = (documents[index], chunks[index])
             json.beginObject()
             json.key("document")
             json.string(document.id)
@@ -459,6 +459,18 @@ package struct ResponseWriter: Sendable {
             try checkSize()
         }
         json.endArray()
+    }
+
+    /// All of them before the first is written, for the reason that documents are.
+    private func chunks(
+        of hits: [Hit], in documents: [NodeView], _ collection: CollectionSnapshot, withTexts: Bool
+    ) throws(WireError) -> [ChunkView] {
+        var chunks: [ChunkView] = []
+        chunks.reserveCapacity(hits.count)
+        do {
+            for (index, hit) in hits.enumerated() { chunks.append(try collection.chunk(of: hit, in: documents[index], withTexts: withTexts)) }
+        } catch { throw WireError(error) }
+        return chunks
     }
 }
 
