@@ -186,7 +186,10 @@ package struct ChunkView {
         self.texts = texts
     }
 
-    private func has(_ text: UInt8) throws(EngineError) -> Bool { try (texts ?? part.textParts(row)) & text != 0 }
+    private func has(_ text: UInt8) throws(EngineError) -> Bool {
+        if let texts { return texts & text != 0 }
+        return try part.textParts(row) & text != 0
+    }
 
     /// Its text, if it has one; the reader keeps what it had to unpack, for the chunk's neighbours.
     @_lifetime(&reader)

@@ -114,7 +114,8 @@ package struct JSONValue: ~Escapable {
 
     package var string: String? {
         guard let bytes = stringBytes else { return nil }
-        return String(validatingUTF8: bytes)
+        // Sound: read within the closure only. The parser has found the bytes to be UTF-8, so there is nothing to repair.
+        return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     /// An integer that fits; a number written with a fraction or exponent is not one, even if it is whole.
