@@ -37,13 +37,8 @@ package final class CollectionSnapshot: Sendable {
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
 
-    /// The documents that hits lie in. Read one right after the other: what each has to wait for of memory is then waited for together,
-    /// while with the writing of an answer in between it is waited for ten times.
-    package func documents(of hits: [Hit]) -> [NodeView] {
-        let rows = hits.map { state.documents.rows[Int($0.document)] }
-        let ids = hits.map { state.documents.ids.range($0.document) }
-        return hits.indices.map { NodeView(collection: self, number: Int(hits[$0].document), row: rows[$0], idRange: ids[$0]) }
-    }
+    /// The documents that hits lie in.
+    package func documents(of hits: [Hit]) -> HitDocuments { HitDocuments(self, hits) }
 
     /// The chunk that was found.
     package func chunk(of hit: Hit) throws(EngineError) -> ChunkView { try chunk(of: hit, in: document(of: hit)) }
@@ -51,9 +46,9 @@ package final class CollectionSnapshot: Sendable {
     /// The chunk that was found in a document, and if its texts will be asked for, which of them it has.
     package func chunk(of hit: Hit, in document: NodeView, withTexts: Bool = false) throws(EngineError) -> ChunkView {
         let place = place(ofRow: Int(hit.row))
-        let ordinal = try parts[place.part].chunk(place.row) - document.firstChunk
-        let texts = withTexts ? try parts[place.part].textParts(place.row) : nil
-        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal, texts: texts)
+        let part = parts[place.part]
+        let ordinal = try part.chunk(place.row) - document.firstChunk
+        return ChunkView(part: part, row: place.row, ordinal: ordinal, texts: withTexts ? try part.textParts(place.row) : nil)
     }
 
     func place(ofRow row: Int) -> ChunkPlace {
@@ -101,18 +96,15 @@ package struct NodeView {
     private let collection: CollectionSnapshot
     private let number: Int
     private let row: DocumentRow
-    private let idRange: ByteRange
 
     fileprivate init(collection: CollectionSnapshot, number: Int) {
-        let documents = collection.state.documents
-        self.init(collection: collection, number: number, row: documents.rows[number], idRange: documents.ids.range(UInt32(number)))
+        self.init(collection: collection, number: number, row: collection.state.documents.rows[number])
     }
 
-    fileprivate init(collection: CollectionSnapshot, number: Int, row: DocumentRow, idRange: ByteRange) {
+    fileprivate init(collection: CollectionSnapshot, number: Int, row: DocumentRow) {
         self.collection = collection
         self.number = number
         self.row = row
-        self.idRange = idRange
     }
 
     private var state: CollectionState { collection.state }
@@ -122,7 +114,7 @@ package struct NodeView {
         @_lifetime(borrow self)
         get {
             // Sound: self holds the snapshot, which holds the bytes.
-            unsafe _overrideLifetime(collection.state.documents.ids.bytes(at: idRange), borrowing: self)
+            unsafe _overrideLifetime(state.documents.ids.bytes(UInt32(number)), borrowing: self)
         }
     }
 
@@ -161,6 +153,32 @@ package struct NodeView {
         }
         let part = collection.parts[index]
         return ChunkView(part: part, row: try part.row(ofChunk: chunk), ordinal: ordinal)
+    }
+}
+
+/// The documents of an answer's hits: what all of them say is read before any of it is written. One right after the other, the waits
+/// for memory overlap, ten of them in the time of one or two; with the writing in between each would be waited for by itself.
+package struct HitDocuments {
+    private let collection: CollectionSnapshot
+    private let numbers: [UInt32]
+    private let rows: [DocumentRow]
+    private let ids: [UInt8]
+    private let idEnds: [Int]
+
+    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit]) {
+        self.collection = collection
+        numbers = hits.map(\.document)
+        rows = hits.map { collection.state.documents.rows[Int($0.document)] }
+        (ids, idEnds) = collection.state.documents.ids.gather(numbers)
+    }
+
+    /// By the number of the hit.
+    package subscript(hit: Int) -> NodeView { NodeView(collection: collection, number: Int(numbers[hit]), row: rows[hit]) }
+
+    @_lifetime(borrow self)
+    package func id(_ hit: Int) -> RawSpan {
+        // Sound: bytes have no invalid pattern.
+        unsafe ids.span.bytes.extracting((hit == 0 ? 0 : idEnds[hit - 1])..<idEnds[hit])
     }
 }
 
