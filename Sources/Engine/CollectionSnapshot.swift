@@ -37,11 +37,18 @@ package final class CollectionSnapshot: Sendable {
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
 
+    /// The documents that hits lie in.
+    package func documents(of hits: [Hit]) -> HitDocuments { HitDocuments(self, hits) }
+
     /// The chunk that was found.
-    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView {
+    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView { try chunk(of: hit, in: document(of: hit)) }
+
+    /// The chunk that was found in a document, and if its texts will be asked for, which of them it has.
+    package func chunk(of hit: Hit, in document: NodeView, withTexts: Bool = false) throws(EngineError) -> ChunkView {
         let place = place(ofRow: Int(hit.row))
-        let ordinal = try parts[place.part].chunk(place.row) - Int(state.documents.rows[Int(hit.document)].firstChunk)
-        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal)
+        let part = parts[place.part]
+        let ordinal = try part.chunk(place.row) - document.firstChunk
+        return ChunkView(part: part, row: place.row, ordinal: ordinal, texts: withTexts ? try part.textParts(place.row) : nil)
     }
 
     func place(ofRow row: Int) -> ChunkPlace {
@@ -88,14 +95,20 @@ package final class CollectionSnapshot: Sendable {
 package struct NodeView {
     private let collection: CollectionSnapshot
     private let number: Int
+    private let row: DocumentRow
 
     fileprivate init(collection: CollectionSnapshot, number: Int) {
+        self.init(collection: collection, number: number, row: collection.state.documents.rows[number])
+    }
+
+    fileprivate init(collection: CollectionSnapshot, number: Int, row: DocumentRow) {
         self.collection = collection
         self.number = number
+        self.row = row
     }
 
     private var state: CollectionState { collection.state }
-    private var row: DocumentRow { state.documents.rows[number] }
+    fileprivate var firstChunk: Int { Int(row.firstChunk) }
 
     package var id: RawSpan {
         @_lifetime(borrow self)
@@ -143,6 +156,32 @@ package struct NodeView {
     }
 }
 
+/// The documents of an answer's hits: what all of them say is read before any of it is written. One right after the other, the waits
+/// for memory overlap, ten of them in the time of one or two; with the writing in between each would be waited for by itself.
+package struct HitDocuments {
+    private let collection: CollectionSnapshot
+    private let numbers: [UInt32]
+    private let rows: [DocumentRow]
+    private let ids: [UInt8]
+    private let idEnds: [Int]
+
+    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit]) {
+        self.collection = collection
+        numbers = hits.map(\.document)
+        rows = hits.map { collection.state.documents.rows[Int($0.document)] }
+        (ids, idEnds) = collection.state.documents.ids.gather(numbers)
+    }
+
+    /// By the number of the hit.
+    package subscript(hit: Int) -> NodeView { NodeView(collection: collection, number: Int(numbers[hit]), row: rows[hit]) }
+
+    @_lifetime(borrow self)
+    package func id(_ hit: Int) -> RawSpan {
+        // Sound: bytes have no invalid pattern.
+        unsafe ids.span.bytes.extracting((hit == 0 ? 0 : idEnds[hit - 1])..<idEnds[hit])
+    }
+}
+
 /// What a collection cannot serve because the bytes on disk are damaged.
 package struct Damage: Sendable {
     package var segments: Int
@@ -155,23 +194,31 @@ package struct ChunkView {
     private let part: ChunkPart
     private let row: Int
     package let ordinal: Int
+    /// Which texts it has (`ChunkParts`), where that has been looked up.
+    private let texts: UInt8?
 
-    fileprivate init(part: ChunkPart, row: Int, ordinal: Int) {
+    fileprivate init(part: ChunkPart, row: Int, ordinal: Int, texts: UInt8? = nil) {
         self.part = part
         self.row = row
         self.ordinal = ordinal
+        self.texts = texts
+    }
+
+    private func has(_ text: UInt8) throws(EngineError) -> Bool {
+        if let texts { return texts & text != 0 }
+        return try part.textParts(row) & text != 0
     }
 
     /// Its text, if it has one; the reader keeps what it had to unpack, for the chunk's neighbours.
     @_lifetime(&reader)
     package func text(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
-        guard try part.textParts(row) & ChunkParts.text != 0 else { return nil }
+        guard try has(ChunkParts.text) else { return nil }
         return try part.text(row, with: &reader.texts)
     }
 
     @_lifetime(&reader)
     package func heading(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
-        guard try part.textParts(row) & ChunkParts.heading != 0 else { return nil }
+        guard try has(ChunkParts.heading) else { return nil }
         return try part.heading(row, with: &reader.headings)
     }
 

@@ -87,7 +87,7 @@ extension String {
 
 extension RawSpan {
     /// One byte, bounds-checked.
-    package func byte(at offset: Int) -> UInt8 {
+    @inlinable package func byte(at offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < byteCount, "a byte must lie within its span")
         // Sound: checked above; any bit pattern is a byte.
         return unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)

@@ -1,4 +1,9 @@
 // Byte strings to small dense numbers, for ever: document ids and keyword values.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import Synchronization
 
 /// A dictionary that only grows. The first string becomes 0, the next 1, and a number never changes its meaning.
@@ -18,6 +23,22 @@ package struct InternTable: Sendable {
 
     @_lifetime(borrow self)
     package func bytes(_ number: UInt32) -> RawSpan { arena.bytes(ranges[Int(number)]) }
+    /// Copies strings one behind the other, and says where each ends. Read one right after the other, the waits for memory overlap.
+    package func gather(_ numbers: [UInt32]) -> (bytes: [UInt8], ends: [Int]) {
+        let places = numbers.map { ranges[Int($0)] }
+        let count = places.reduce(0) { $0 + Int($1.count) }
+        var ends: [Int] = []
+        ends.reserveCapacity(numbers.count)
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { target, end in
+            for place in places {
+                // Sound: there is room for all of them; those before have been written.
+                unsafe arena.bytes(place).withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[end...]).copyMemory(from: $0) }
+                end += Int(place.count)
+                ends.append(end)
+            }
+        }
+        return (bytes, ends)
+    }
     package func string(_ number: UInt32) -> String { arena.string(ranges[Int(number)]) }
 
     /// The number of `key`, or nil.
@@ -91,7 +112,10 @@ extension RawSpan {
         guard byteCount == other.byteCount else { return false }
         // Sound: both buffers are only read inside the closures.
         return unsafe withUnsafeBytes { mine in
-            unsafe other.withUnsafeBytes { theirs in unsafe mine.elementsEqual(theirs) }
+            unsafe other.withUnsafeBytes { theirs in
+                guard let one = mine.baseAddress, let two = theirs.baseAddress else { return true }
+                return unsafe memcmp(one, two, mine.count) == 0
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 ///
 /// One writer at a time; any number of readers on other threads, each with its own copy, none locking.
 /// A copy learns of appended values only by being taken again, and handing it over is what orders the memory.
+@frozen @usableFromInline
 package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
     @usableFromInline package private(set) var pages: [ColumnPage] = []
     @usableFromInline package private(set) var count = 0

@@ -1,4 +1,9 @@
 // Bytes off a socket into lines: each byte looked at once, whole lines never copied.
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import NIOCore
 import Wire
 
@@ -13,7 +18,8 @@ final class LineFraming: ChannelInboundHandler {
     /// The line begun in earlier reads, without its newline.
     private var begun: ByteBuffer?
     private var beganAt = NIODeadline.now()
-    private var watch: Scheduled<Void>?
+    /// Whether a timer is under way. It outlives the line that it was set for: lines that span reads are thousands a second.
+    private var isWatching = false
     /// After an over-long line nothing more is read: where the next one begins cannot be known.
     private var isDeaf = false
 
@@ -23,7 +29,7 @@ final class LineFraming: ChannelInboundHandler {
         guard !isDeaf else { return }
         var bytes = unwrapInboundIn(data)
         var lines: [ByteBuffer] = []
-        while let length = bytes.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({ $0 - bytes.readerIndex }) {
+        while let length = bytes.lengthOfLine {
             guard (begun?.readableBytes ?? 0) + length <= WireLimits.lineBytesMax else { return refuseLine(after: lines) }
             guard let part = bytes.readSlice(length: length) else { preconditionFailure("the newline was found behind these bytes") }
             bytes.moveReaderIndex(forwardBy: 1)
@@ -39,7 +45,6 @@ final class LineFraming: ChannelInboundHandler {
         if var whole = begun.take() {
             whole.writeImmutableBuffer(part)
             line = whole
-            watch?.cancel()
         }
         if line.readableBytesView.last == UInt8(ascii: "\r") { line.moveWriterIndex(to: line.writerIndex - 1) }
         return line
@@ -50,7 +55,7 @@ final class LineFraming: ChannelInboundHandler {
             // A copy, so that this small rest does not keep the whole read alive, nor is copied again as it grows.
             begun = context.channel.allocator.buffer(capacity: max(4096, rest.readableBytes))
             beganAt = .now()
-            watchLine(context)
+            if !isWatching { watchLine(context, after: patience) }
         }
         begun?.writeImmutableBuffer(rest)
     }
@@ -65,22 +70,26 @@ final class LineFraming: ChannelInboundHandler {
     private func stopListening() {
         isDeaf = true
         begun = nil
-        watch?.cancel()
     }
 
+    private var patience: TimeAmount { .seconds(Int64(session.patienceSeconds)) }
+
     /// Ends connections that hold a place with a line that never ends.
-    private func watchLine(_ context: ChannelHandlerContext) {
-        watch = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(session.patienceSeconds))) { [self] in
+    private func watchLine(_ context: ChannelHandlerContext, after wait: TimeAmount) {
+        isWatching = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: wait) { [self] in
+            isWatching = false
             guard let begun else { return }
             // Held back by us, it could not go on: its time begins anew.
             if session.isReadingPaused { beganAt = .now() }
-            let seconds = Int((NIODeadline.now() - beganAt).nanoseconds / 1_000_000_000)
-            if begun.readableBytes < seconds * ServerLimits.lineBytesPerSecondMin {
-                stopListening()
-                session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(session.patienceSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
-            } else {
-                watchLine(context)
+            let age = NIODeadline.now() - beganAt
+            // Set for an earlier line, the timer is early for this one.
+            guard age >= patience else { return watchLine(context, after: patience - age) }
+            guard begun.readableBytes < Int(age.nanoseconds / 1_000_000_000) * ServerLimits.lineBytesPerSecondMin else {
+                return watchLine(context, after: patience)
             }
+            stopListening()
+            session.refuse(WireError(code: "too_slow", message: "a line must be complete within \(session.patienceSeconds) s or keep \(ServerLimits.lineBytesPerSecondMin) bytes a second", retry: "later"))
         }
     }
 
@@ -88,7 +97,6 @@ final class LineFraming: ChannelInboundHandler {
         if let event = event as? ChannelEvent, event == .inputClosed {
             // People forget the last newline: what came before the end of the stream is a line.
             if let last = begun.take(), !isDeaf { session.received([last]) }
-            watch?.cancel()
             session.inputEnded()
         } else {
             context.fireUserInboundEventTriggered(event)
@@ -105,5 +113,16 @@ final class LineFraming: ChannelInboundHandler {
         // The peer's reset, mostly. Nothing can be answered on this connection any more.
         session.closed()
         context.close(promise: nil)
+    }
+}
+
+extension ByteBuffer {
+    /// How many bytes stand before the first newline. A vector is thousands of bytes without one, so it is looked for the fast way.
+    fileprivate var lengthOfLine: Int? {
+        unsafe withUnsafeReadableBytes { bytes in
+            // Sound: memchr looks within the readable bytes, and what it finds lies there.
+            guard let start = bytes.baseAddress, let newline = unsafe memchr(start, Int32(UInt8(ascii: "\n")), bytes.count) else { return nil }
+            return unsafe UnsafeRawPointer(newline) - start
+        }
     }
 }

@@ -32,36 +32,35 @@ struct RequestHandler: Sendable {
         request.minSequence.map { $0 > database.snapshot().sequence } ?? false
     }
 
-    /// Whether the answer takes so little work that handing it to another thread would cost more.
-    func isLight(_ request: Request) -> Bool {
-        guard case .search(let search) = request.operation else { return !request.operation.isLarge }
-        return work(of: search) <= ServerLimits.lightWork
+    /// What a request is, before it is begun. Looks into it once: to take an operation apart is to count references for all it holds.
+    func judge(_ request: Request, lineBytes: Int) -> Judgement {
+        let operation = request.operation
+        var judgement = Judgement(name: operation.name)
+        switch operation {
+        case .search(let search):
+            let work = work(of: search)
+            judgement.course = .read(isLight: work <= ServerLimits.lightWork)
+            judgement.weight = RequestWeight(.search, work: work)
+        case .get, .read, .count:
+            judgement.course = .read(isLight: !operation.isLarge)
+            judgement.weight = RequestWeight(.read, work: lineBytes)
+        case .flush: judgement.course = .order(.checkpoint)
+        case .optimize(let collection): judgement.course = .order(.optimize(collection: collection))
+        default:
+            guard let write = operation.write else {
+                judgement.course = .read(isLight: !operation.isLarge)
+                break
+            }
+            judgement.course = .write(write)
+            if !write.changesCollections { judgement.weight = RequestWeight(.write, work: lineBytes) }
+        }
+        return judgement
     }
 
-    /// Rows times numbers to compare them with.
     private func work(of search: SearchRequest) -> Int {
-        do { return try database.snapshot().collection(search.collection).chunkCount * search.input.floats.count } catch {
+        do { return try database.snapshot().collection(search.collection).work(of: search.input) } catch {
             // There is no such collection, which is quickly said.
             return 0
-        }
-    }
-
-    /// How to tell by a request's time whether background work is in its way; nil where it tells nothing.
-    func weight(of request: Request, lineBytes: Int) -> RequestWeight? {
-        switch request.operation {
-        case .search(let search): RequestWeight(.search, work: work(of: search))
-        case .get, .read, .count: RequestWeight(.read, work: lineBytes)
-        case .upsert, .delete, .patch: RequestWeight(.write, work: lineBytes)
-        default: nil
-        }
-    }
-
-    /// What the thread for background work is to do; nil where the request is not about that.
-    func order(of request: Request) -> MaintenanceThread.Order? {
-        switch request.operation {
-        case .flush: .checkpoint
-        case .optimize(let collection): .optimize(collection: collection)
-        default: nil
         }
     }
 
@@ -201,6 +200,24 @@ struct RequestHandler: Sendable {
         case (.success(let outcome), _): response.done(request.id, sequence: outcome.sequence)
         }
     }
+}
+
+/// What is known of a request before it is begun.
+struct Judgement {
+    enum Course {
+        /// Light where the answer takes so little work that handing it to another thread would cost more.
+        case read(isLight: Bool)
+        case write(Write)
+        /// For the thread that does background work.
+        case order(MaintenanceThread.Order)
+    }
+
+    let name: OperationName
+    var course = Course.read(isLight: true)
+    /// How to tell by its time whether background work is in its way; nil where it tells nothing.
+    var weight: RequestWeight?
+
+    init(name: OperationName) { self.name = name }
 }
 
 extension Operation {

@@ -11,8 +11,11 @@ enum ServerLimits {
     /// More log than this is not let grow before it is brought into files.
     static let checkpointMebibytesMax = 4096.0
     static let connectionsMax = 4096
-    /// Lines one connection may have handled before others have their turn.
-    static let linesPerTurn = 64
+    /// How long one connection's lines are handled before others have their turn, and how long answers wait for those that
+    /// follow. A write of answers and the wake-ups around it take about 30 microseconds.
+    static let turn = Duration.milliseconds(2)
+    /// Room for answers that gather, made at once: it would be doubled and copied up to here with every write.
+    static let gatheredBytesUsual = 16 << 10
     /// Output is written in pieces, so that slow reading can be told from none.
     static let writePieceBytes = 256 << 10
     /// How long a read waits for `min_seq` where the request sets no deadline.

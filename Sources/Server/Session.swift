@@ -43,6 +43,8 @@ final class Session: Sendable {
         /// Bytes given to the channel and not yet taken by the peer.
         var unreadBytes = 0
         var unreadChanged = NIODeadline.now()
+        /// One timer at a time looks after them: one for each write would be as many as writes in ten seconds.
+        var isWatched = false
         var isReadingPaused = false
         var inputEnded = false
         var isDraining = false
@@ -134,13 +136,14 @@ final class Session: Sendable {
     }
 
     private func takeTurn(_ worker: Worker) {
-        for _ in 0..<ServerLimits.linesPerTurn {
+        let end = ContinuousClock.now + ServerLimits.turn
+        repeat {
             guard let line = nextLine() else {
                 flushSoon()
                 return
             }
             if handle(line, worker) == .leave { return }
-        }
+        } while ContinuousClock.now < end
         flushSoon()
         scheduleTurn()
     }
@@ -175,52 +178,59 @@ final class Session: Sendable {
             send(worker, ticket)
             return .proceed
         }
-        ticket.operation = request.operation.name
-        ticket.weight = handler.weight(of: request, lineBytes: ticket.byteCount)
+        let judgement = handler.judge(request, lineBytes: ticket.byteCount)
+        ticket.operation = judgement.name
+        ticket.weight = judgement.weight
         if ticket.weight != nil { handler.meter.begin() }
         let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
-        guard let write = request.operation.write else { return answer(request, deadline: deadline, ticket, worker) }
-        // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
-        if let refusal = handler.refusal(ofWriteBy: deadline) {
+        switch judgement.course {
+        case .read(isLight: true):
+            read(request, deadline: deadline, ticket, worker)
+            return .proceed
+        case .read(isLight: false):
+            flushSoon()
+            passTurn()
+            read(request, deadline: deadline, ticket, worker)
+            flushSoon()
+            return .leave
+        case .order(let order):
+            read(request, order: order, deadline: deadline, ticket, worker)
+            return .proceed
+        case .write(let write):
+            // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
+            guard let refusal = handler.refusal(ofWriteBy: deadline) else { return store(write, request, ticket, worker) }
             worker.response.failure(request.id, refusal)
             send(worker, ticket)
             return .proceed
         }
-        return store(write, request, ticket, worker)
     }
 
-    private func answer(_ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) -> Next {
-        let isLight = handler.isLight(request)
-        if !isLight {
-            flushSoon()
-            passTurn()
-        }
-        read(request, deadline: deadline, ticket, worker)
-        if isLight { return .proceed }
-        flushSoon()
-        return .leave
-    }
-
-    /// Answers a read; one that must see a sequence not reached yet comes back later instead of blocking a worker.
-    private func read(_ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) {
-        let patience = deadline ?? ticket.arrived + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
-        if handler.isBehind(request), ContinuousClock.now < patience, mayWait {
-            var ticket = ticket
-            if ticket.weight.take() != nil { handler.meter.abandon() }
-            channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) { [ticket] in
-                self.workers.submit { worker in
-                    self.read(request, deadline: deadline, ticket, worker)
-                    self.flushSoon()
-                }
-            }
-            return
-        }
-        if let order = handler.order(of: request) {
+    /// Answers a read, or hands on an order; one that must see a sequence not reached yet comes back later instead of blocking a worker.
+    private func read(
+        _ request: Request, order: MaintenanceThread.Order? = nil, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker
+    ) {
+        if request.minSequence != nil, waits(request, order, deadline, ticket) { return }
+        if let order {
             carryOut(order, request, deadline: deadline, ticket, worker)
         } else {
             handler.answer(request, deadline: deadline, into: &worker.response)
             send(worker, ticket)
         }
+    }
+
+    /// Whether the request is behind and comes back, as long as there is time and somebody to wait for.
+    private func waits(_ request: Request, _ order: MaintenanceThread.Order?, _ deadline: ContinuousClock.Instant?, _ ticket: Ticket) -> Bool {
+        let patience = deadline ?? ticket.arrived + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
+        guard handler.isBehind(request), ContinuousClock.now < patience, mayWait else { return false }
+        var ticket = ticket
+        if ticket.weight.take() != nil { handler.meter.abandon() }
+        channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) { [ticket] in
+            self.workers.submit { worker in
+                self.read(request, order: order, deadline: deadline, ticket, worker)
+                self.flushSoon()
+            }
+        }
+        return true
     }
 
     /// Hands background work to its thread, which takes as long as it takes; at its deadline the request is answered and
@@ -281,6 +291,7 @@ final class Session: Sendable {
             state.requestsInFlight -= 1
             state.bytesInFlight -= ticket.byteCount
             guard !state.isClosed else { return false }
+            if state.output.capacity == 0 { state.output.reserveCapacity(ServerLimits.gatheredBytesUsual) }
             worker.response.withBytes { state.output.write($0) }
             return resumeIfIdle(&state)
         }
@@ -312,9 +323,10 @@ final class Session: Sendable {
             state.isFlushScheduled = false
             let output = state.output
             state.output = ByteBuffer()
-            let startsWatch = state.unreadBytes == 0 && output.readableBytes > 0
-            if startsWatch { state.unreadChanged = .now() }
+            if state.unreadBytes == 0, output.readableBytes > 0 { state.unreadChanged = .now() }
             state.unreadBytes += output.readableBytes
+            let startsWatch = state.unreadBytes > 0 && !state.isWatched
+            if startsWatch { state.isWatched = true }
             return (output, state.isDone, startsWatch)
         }
         while let piece = output.readSlice(length: min(ServerLimits.writePieceBytes, output.readableBytes)), piece.readableBytes > 0 {
@@ -337,14 +349,15 @@ final class Session: Sendable {
     }
 
     /// Ends a connection whose peer asks but does not read.
-    private func watchUnread() {
-        channel.eventLoop.scheduleTask(in: .seconds(Int64(patienceSeconds))) {
-            let (isWaiting, isStill) = self.state.withLock { state in
-                let still = NIODeadline.now() - state.unreadChanged >= .seconds(Int64(self.patienceSeconds))
-                return (state.unreadBytes > 0 && !state.isClosed, still)
+    private func watchUnread(after wait: TimeAmount? = nil) {
+        let patience = TimeAmount.seconds(Int64(patienceSeconds))
+        channel.eventLoop.scheduleTask(in: wait ?? patience) {
+            let left = self.state.withLock { state in
+                state.isWatched = state.unreadBytes > 0 && !state.isClosed
+                return state.isWatched ? state.unreadChanged + patience - .now() : nil
             }
-            guard isWaiting else { return }
-            if isStill { self.channel.close(promise: nil) } else { self.watchUnread() }
+            guard let left else { return }
+            if left <= .zero { self.channel.close(promise: nil) } else { self.watchUnread(after: left) }
         }
     }
 

@@ -63,6 +63,18 @@ import Wire
         #expect(try bench("--reuse").code == 0)
     }
 
+    @Test func `what a daemon adds to its searches is measured on a database that is made once`() throws {
+        let arguments = ["bench", "serving", "--dataset", "set", "--data", "database", "--requests", "300", "--connections", "3", "--window", "7"]
+        let run = try needletail(arguments + ["--rounds", "2", "--json"], in: directory)
+        #expect(run.code == 0, "\(run.errors)")
+        let daemons = try #require(try run.json()["daemons"]?.array)
+        #expect(daemons.count == 1 && daemons[0]["processor_us"]?.double ?? 0 > 0 && daemons[0]["qps"]?.double ?? 0 > 0, "\(run.output)")
+        let again = try needletail(arguments + ["--rounds", "1"], in: directory)
+        #expect(again.code == 0 && again.output.contains("us beyond"), "\(again.errors)")
+        let absent = try needletail(arguments + ["--daemon", "/bin/true"], in: directory)
+        #expect(absent.code == 1 && absent.errors.contains("/bin/true did not start"), "\(absent.errors)")
+    }
+
     @Test func `recall counts what the data set says is near`() throws {
         // Of each query's ten, five are its nearest and five its farthest.
         let truth = queries.flatMap { query in

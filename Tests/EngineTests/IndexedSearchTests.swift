@@ -98,6 +98,28 @@ import TestSupport
         return Double(hits) / Double(exact.reduce(0) { $0 + $1.count })
     }
 
+    // MARK: What it takes
+
+    @Test mutating func `the work of a search is told beforehand, by the plan that it will follow`() throws {
+        try put(0..<Self.documentCount)
+        func work(_ effort: SearchEffort, vectors: Int = 1, filter: Filter? = nil, space: String? = nil) throws -> Int {
+            var input = SearchInput()
+            input.vectors = [Range<Int>](repeating: 0..<Self.dimension, count: vectors)
+            input.effort = effort
+            input.filter = filter
+            input.space = space
+            return try database.snapshot().collection("c").work(of: input)
+        }
+        let everything = Self.documentCount * Self.dimension
+        #expect(try work(.recall(0.9)) == everything, "there is no index yet")
+        try settle(database)
+        #expect(try work(.exact) == everything && work(.exact, vectors: 3) == 3 * everything)
+        #expect(try work(.recall(0.9), filter: .field("i", .exists)) == everything)
+        #expect(try work(.width(10)) < work(.width(40)) && work(.width(40), vectors: 2) == 2 * work(.width(40)))
+        #expect(try work(.width(10)) != everything)
+        #expect(try work(.exact, space: "none") == 0)
+    }
+
     // MARK: What is found
 
     @Test mutating func `a segment's index finds what was asked of it, and says how`() throws {

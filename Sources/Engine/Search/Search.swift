@@ -217,7 +217,7 @@ extension SearchEffort {
     private static let standardRecall: Float = 0.98
 
     /// nil where everything is to be compared.
-    fileprivate var indexEffort: VectorIndex.Effort? {
+    var indexEffort: VectorIndex.Effort? {
         switch self {
         case .standard: .recall(Self.standardRecall)
         case .recall(let recall): .recall(recall)

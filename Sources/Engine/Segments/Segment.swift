@@ -50,15 +50,30 @@ final class Segment: Sendable {
         }
     }
 
-    fileprivate struct Columns: Sendable {
-        var file: ColumnFile
-        var documents: PlainColumn
-        var versions: PlainColumn
-        var chunks: PlainColumn?
-        var parts: PlainColumn
-        var texts: PackedColumn
-        var headings: PackedColumn
-        var spaces: [Space]
+    /// An object, as every hit of an answer asks for it a few times: handing it out counts one reference instead of a dozen.
+    fileprivate final class Columns: Sendable {
+        let file: ColumnFile
+        let documents: PlainColumn
+        let versions: PlainColumn
+        let chunks: PlainColumn?
+        let parts: PlainColumn
+        let texts: PackedColumn
+        let headings: PackedColumn
+        let spaces: [Space]
+
+        init(
+            file: ColumnFile, documents: PlainColumn, versions: PlainColumn, chunks: PlainColumn?, parts: PlainColumn, texts: PackedColumn,
+            headings: PackedColumn, spaces: [Space]
+        ) {
+            self.file = file
+            self.documents = documents
+            self.versions = versions
+            self.chunks = chunks
+            self.parts = parts
+            self.texts = texts
+            self.headings = headings
+            self.spaces = spaces
+        }
 
         struct Space: Sendable {
             var vectors: PlainColumn

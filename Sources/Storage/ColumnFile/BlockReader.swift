@@ -6,10 +6,11 @@ import Memory
 /// One thread at a time, and best one column at a time: another column's block takes the place of the one held.
 /// It keeps the file of that block mapped. Memory: the context of 150 KB, and a buffer as large as the largest block met.
 package struct BlockReader: ~Copyable, Sendable {
-    private let context = DecompressionContext.take()
+    /// Taken with the first block: most readers never see one.
+    private var context: DecompressionContext?
     private var store: PackedStore?
     private var dictionary: DecompressionDictionary?
-    private var buffer = AlignedBuffer(byteCount: ColumnFormat.packedBlockBytes)
+    private var buffer = AlignedBuffer(byteCount: 64)
     private var block = 0
     private var byteCount = 0
     /// The items of the block held; none before the first and after damage.
@@ -17,7 +18,7 @@ package struct BlockReader: ~Copyable, Sendable {
 
     package init() {}
 
-    deinit { context.giveBack() }
+    deinit { context?.giveBack() }
 
     func holds(_ item: Int, of store: PackedStore) -> Bool { items.contains(item) && self.store === store }
 
@@ -40,7 +41,7 @@ package struct BlockReader: ~Copyable, Sendable {
         let range = start..<start + Int(entry.storedBytes)
         try source.check(range, entry.checksum, "block \(block)")
         byteCount = Int(entry.rawBytes)
-        if buffer.byteCount < byteCount { buffer = AlignedBuffer(byteCount: byteCount) }
+        if buffer.byteCount < byteCount { buffer = AlignedBuffer(byteCount: max(byteCount, ColumnFormat.packedBlockBytes)) }
         guard decompress(source.bytes(range)) else { throw source.damage(at: start, "block \(block) of \(byteCount) bytes") }
         let found = store.items(of: block)
         guard end(found.count - 1) == byteCount - contentStart(found) else {
@@ -56,6 +57,8 @@ package struct BlockReader: ~Copyable, Sendable {
             buffer.copyStart(of: stored)
             return true
         }
+        let context = context ?? DecompressionContext.take()
+        self.context = context
         return context.decompress(stored, dictionary: dictionary, into: &buffer, count: byteCount)
     }
 

@@ -114,7 +114,8 @@ package struct JSONValue: ~Escapable {
 
     package var string: String? {
         guard let bytes = stringBytes else { return nil }
-        return String(validatingUTF8: bytes)
+        // Sound: read within the closure only. The parser has found the bytes to be UTF-8, so there is nothing to repair.
+        return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     /// An integer that fits; a number written with a fraction or exponent is not one, even if it is whole.
@@ -148,12 +149,15 @@ package struct JSONValue: ~Escapable {
 
     /// The value of the first member with this key, where this is an object that has one. Does not look for a second.
     @_lifetime(copy self)
-    package func firstMember(_ key: String) -> JSONValue? {
+    package func firstMember(_ key: StaticString) -> JSONValue? {
         guard kind == .object else { return nil }
+        // Sound: a static string's bytes are there for ever.
+        let wanted = unsafe RawSpan(_unsafeStart: key.utf8Start, byteCount: key.utf8CodeUnitCount)
+        let end = nextIndex - 1
         var at = index + 1
-        while at < nextIndex - 1 {
+        while at < end {
             let value = JSONValue(self, at: at + 1)
-            if JSONValue(self, at: at).string == key { return value }
+            if let name = JSONValue(self, at: at).stringBytes, name.isEqual(to: wanted) { return value }
             at = value.nextIndex
         }
         return nil
@@ -166,7 +170,18 @@ package struct JSONValue: ~Escapable {
 
     /// The members of an object; nil for any other kind.
     package var members: JSONMembers? {
-        @_lifetime(copy self) get { kind == .object ? JSONMembers(self) : nil }
+        @_lifetime(copy self) get { kind == .object ? JSONMembers(self, areDistinct: false) : nil }
+    }
+
+    /// The same for an object that `checkKeys` has gone through.
+    package var distinctMembers: JSONMembers? {
+        @_lifetime(copy self) get { kind == .object ? JSONMembers(self, areDistinct: true) : nil }
+    }
+
+    /// Throws where an object has a key twice, as walking it would; for one that is walked more than once.
+    package func checkKeys() throws(JSONError) {
+        guard var members else { return }
+        while try members.skip() {}
     }
 
     /// Appends an array of numbers as float32. Throws if it is not one, or holds a number beyond float32.
@@ -242,35 +257,51 @@ package struct JSONMembers: ~Escapable {
     private let object: JSONValue
     private var at: Int
     private var position = 0
+    private let areDistinct: Bool
     /// Keys met, as bytes, once there are too many to look back over.
     private var met: Set<[UInt8]> = []
     private static let lookBackMax = 16
 
     @_lifetime(copy object)
-    fileprivate init(_ object: JSONValue) {
+    fileprivate init(_ object: JSONValue, areDistinct: Bool) {
         self.object = object
+        self.areDistinct = areDistinct
         at = object.index + 1
     }
 
     @_lifetime(copy self)
     package mutating func next() throws(JSONError) -> JSONMember? {
-        guard at < object.nextIndex - 1 else { return nil }
-        let keyValue = JSONValue(object, at: at)
-        guard let key = keyValue.string else { preconditionFailure("an object's keys are strings") }
-        if isDuplicate(key, keyValue) { throw JSONError("the key \"\(key)\" appears twice", field: key) }
-        let value = JSONValue(object, at: at + 1)
-        at = value.nextIndex
+        let first = at
+        guard try skip() else { return nil }
+        return JSONMember(key: Self.name(JSONValue(object, at: first)), value: JSONValue(object, at: first + 1))
+    }
+
+    /// Goes past a member; false at the end.
+    @_lifetime(self: copy self)
+    fileprivate mutating func skip() throws(JSONError) -> Bool {
+        guard at < object.nextIndex - 1 else { return false }
+        if !areDistinct {
+            let key = JSONValue(object, at: at)
+            if isDuplicate(key) { throw JSONError("the key \"\(Self.name(key))\" appears twice", field: Self.name(key)) }
+        }
+        at = JSONValue(object, at: at + 1).nextIndex
         position += 1
-        return JSONMember(key: key, value: value)
+        return true
     }
 
-    private mutating func isDuplicate(_ key: String, _ keyValue: JSONValue) -> Bool {
-        if position < Self.lookBackMax { return isAmongEarlier(keyValue) }
+    private static func name(_ key: borrowing JSONValue) -> String {
+        guard let name = key.string else { preconditionFailure("an object's keys are strings") }
+        return name
+    }
+
+    @_lifetime(self: copy self)
+    private mutating func isDuplicate(_ key: borrowing JSONValue) -> Bool {
+        if position < Self.lookBackMax { return isAmongEarlier(key) }
         if position == Self.lookBackMax { collectEarlier() }
-        return !met.insert(Array(key.utf8)).inserted
+        return !met.insert(Array(Self.name(key).utf8)).inserted
     }
 
-    private func isAmongEarlier(_ keyValue: JSONValue) -> Bool {
+    private func isAmongEarlier(_ keyValue: borrowing JSONValue) -> Bool {
         guard let bytes = keyValue.stringBytes else { return false }
         var earlier = object.index + 1
         while earlier < at {

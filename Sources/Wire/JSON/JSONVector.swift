@@ -5,7 +5,10 @@ import Memory
 extension JSONValue {
     /// Appends the vector's numbers, all of them finite. Throws, with nothing appended that counts, if it is none.
     package func appendVector(to floats: inout [Float]) throws(JSONError) {
-        if let text = stringBytes { floats += try Self.decodeBase64(text) } else { try appendFloats(to: &floats) }
+        guard let text = stringBytes else { return try appendFloats(to: &floats) }
+        let numbers = try Self.decodeBase64(text)
+        // A request of one vector takes it as it is.
+        if floats.isEmpty { floats = numbers } else { floats += numbers }
     }
 
     private static func decodeBase64(_ text: RawSpan) throws(JSONError) -> [Float] {

@@ -4,17 +4,21 @@ import Memory
 
 /// Appends JSON to bytes it owns. The caller is trusted to nest correctly; commas are the writer's business.
 package struct JSONWriter: Sendable {
-    private var output = ByteWriter(capacity: 512)
+    /// Written up to `count`, and room behind it. Not a `ByteWriter`: an answer is hundreds of pieces of a few bytes, and a call into
+    /// another module for each of them takes longer than the piece.
+    private var storage = [UInt8](repeating: 0, count: 512)
+    private var count = 0
     private var needsComma = false
 
     package init() {}
 
     package var bytes: RawSpan {
-        @_lifetime(borrow self) get { output.bytes }
+        // Sound: bytes have no invalid pattern; the array lives as long as self is borrowed.
+        @_lifetime(borrow self) get { unsafe storage.span.bytes.extracting(first: count) }
     }
 
     package mutating func removeAll() {
-        output.removeAll()
+        count = 0
         needsComma = false
     }
 
@@ -25,23 +29,23 @@ package struct JSONWriter: Sendable {
 
     /// The newline that ends a request or an answer.
     package mutating func endLine() {
-        output.write(UInt8(ascii: "\n"))
+        write(UInt8(ascii: "\n"))
         needsComma = false
     }
 
     package mutating func key(_ name: StaticString) {
         comma()
-        output.write(UInt8(ascii: "\""))
+        write(UInt8(ascii: "\""))
         // Sound: a static string's bytes are there for ever; field names need no escaping.
-        output.write(unsafe RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount))
-        output.write(UInt8(ascii: "\""))
-        output.write(UInt8(ascii: ":"))
+        write(unsafe RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount))
+        write(UInt8(ascii: "\""))
+        write(UInt8(ascii: ":"))
         needsComma = false
     }
 
     package mutating func key(_ name: String) {
         string(name)
-        output.write(UInt8(ascii: ":"))
+        write(UInt8(ascii: ":"))
         needsComma = false
     }
 
@@ -60,8 +64,16 @@ package struct JSONWriter: Sendable {
         escape(utf8)
     }
 
-    package mutating func int(_ value: Int) { ascii(value.description) }
-    package mutating func int(_ value: UInt64) { ascii(value.description) }
+    package mutating func int(_ value: Int) {
+        comma()
+        if value < 0 { write(UInt8(ascii: "-")) }
+        digits(UInt64(value.magnitude))
+    }
+
+    package mutating func int(_ value: UInt64) {
+        comma()
+        digits(value)
+    }
     package mutating func bool(_ value: Bool) { ascii(value ? "true" : "false") }
     package mutating func null() { ascii("null") }
 
@@ -91,37 +103,77 @@ package struct JSONWriter: Sendable {
     /// Bytes as base64 (RFC 4648, padded).
     package mutating func base64(_ bytes: RawSpan) {
         comma()
-        output.write(UInt8(ascii: "\""))
+        write(UInt8(ascii: "\""))
         var text = [UInt8](repeating: 0, count: Kernels.base64Count(ofBytes: bytes.byteCount))
         var target = text.mutableSpan
         Kernels.best.encodeBase64(bytes, into: &target)
         // Sound: bytes have no invalid pattern.
-        output.write(unsafe text.span.bytes)
-        output.write(UInt8(ascii: "\""))
+        write(unsafe text.span.bytes)
+        write(UInt8(ascii: "\""))
     }
 
     /// Bytes that are a JSON value already.
     mutating func raw(_ bytes: RawSpan) {
         comma()
-        output.write(bytes)
+        write(bytes)
     }
 
     /// The bytes written, ending the writer.
-    package consuming func finish() -> [UInt8] { output.finish() }
+    package consuming func finish() -> [UInt8] {
+        storage.removeLast(storage.count - count)
+        return storage
+    }
+
+    // MARK: Bytes
+
+    private mutating func makeRoom(_ more: Int) {
+        if storage.count - count < more { storage.append(contentsOf: repeatElement(0, count: max(more, storage.count))) }
+    }
+
+    private mutating func write(_ byte: UInt8) {
+        makeRoom(1)
+        storage[count] = byte
+        count += 1
+    }
+
+    private mutating func write(_ raw: RawSpan) {
+        makeRoom(raw.byteCount)
+        unsafe storage.withUnsafeMutableBytes { [count] storage in
+            // Sound: there is room for them behind what was written.
+            unsafe raw.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: storage[count...]).copyMemory(from: $0) }
+        }
+        count += raw.byteCount
+    }
+
+    private mutating func digits(_ value: UInt64) {
+        var width = 1
+        var rest = value
+        while rest >= 10 {
+            rest /= 10
+            width += 1
+        }
+        makeRoom(width)
+        rest = value
+        for place in stride(from: count + width - 1, through: count, by: -1) {
+            storage[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        count += width
+    }
 
     private mutating func comma() {
-        if needsComma { output.write(UInt8(ascii: ",")) }
+        if needsComma { write(UInt8(ascii: ",")) }
         needsComma = true
     }
 
     private mutating func open(_ bracket: UInt8) {
         comma()
-        output.write(bracket)
+        write(bracket)
         needsComma = false
     }
 
     private mutating func close(_ bracket: UInt8) {
-        output.write(bracket)
+        write(bracket)
         needsComma = true
     }
 
@@ -130,36 +182,36 @@ package struct JSONWriter: Sendable {
         var text = text
         text.withUTF8 { utf8 in
             // Sound: read within the closure only.
-            unsafe output.write(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
+            unsafe write(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
         }
     }
 
     /// Quotes and escapes what RFC 8259 says must be: the quote, the backslash and controls. Runs between are
     /// copied whole.
     private mutating func escape(_ utf8: RawSpan) {
-        output.reserve(utf8.byteCount + 2)
-        output.write(UInt8(ascii: "\""))
+        makeRoom(utf8.byteCount + 2)
+        write(UInt8(ascii: "\""))
         var runStart = 0
         for offset in 0..<utf8.byteCount {
             let byte = utf8.byte(at: offset)
             guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-            output.write(utf8.extracting(runStart..<offset))
+            write(utf8.extracting(runStart..<offset))
             writeEscape(byte)
             runStart = offset + 1
         }
-        output.write(utf8.extracting(runStart..<utf8.byteCount))
-        output.write(UInt8(ascii: "\""))
+        write(utf8.extracting(runStart..<utf8.byteCount))
+        write(UInt8(ascii: "\""))
     }
 
     private mutating func writeEscape(_ byte: UInt8) {
-        output.write(UInt8(ascii: "\\"))
+        write(UInt8(ascii: "\\"))
         switch byte {
-        case UInt8(ascii: "\n"): output.write(UInt8(ascii: "n"))
-        case UInt8(ascii: "\t"): output.write(UInt8(ascii: "t"))
-        case UInt8(ascii: "\r"): output.write(UInt8(ascii: "r"))
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"): output.write(byte)
+        case UInt8(ascii: "\n"): write(UInt8(ascii: "n"))
+        case UInt8(ascii: "\t"): write(UInt8(ascii: "t"))
+        case UInt8(ascii: "\r"): write(UInt8(ascii: "r"))
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): write(byte)
         default:
-            for digit in [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0"), hex(byte >> 4), hex(byte & 15)] { output.write(digit) }
+            for digit in [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0"), hex(byte >> 4), hex(byte & 15)] { write(digit) }
         }
     }
 

@@ -23,20 +23,16 @@ package struct RequestDecoder: ~Copyable {
 
     private static func decode(_ root: borrowing JSONValue) throws(RefusedLine) -> Request {
         var request = Request(id: .none, operation: .ping)
-        var op: String?
         do throws(WireError) {
             guard root.kind == .object else { throw WireError(code: "invalid_value", message: "a request must be an object") }
             // The id first, wherever it stands: every later complaint is then told under it.
             if let id = root.firstMember("id") { request.id = try requestID(id) }
-            try root.forEachMember("") { (key, value) throws(WireError) in
-                switch key {
-                case "op": op = try value.decodeString("op")
-                case "deadline_ms": request.deadlineMilliseconds = try value.decodeInt("deadline_ms", in: 1...WireLimits.deadlineMillisecondsMax)
-                case "min_seq": request.minSequence = try value.decodeSequence("min_seq")
-                default: break
-                }
+            do { try root.checkKeys() } catch { throw WireError.badJSON(error) }
+            if let deadline = root.firstMember("deadline_ms") {
+                request.deadlineMilliseconds = try deadline.decodeInt("deadline_ms", in: 1...WireLimits.deadlineMillisecondsMax)
             }
-            guard let op else { throw WireError.missing("op", "a request") }
+            if let sequence = root.firstMember("min_seq") { request.minSequence = try sequence.decodeSequence("min_seq") }
+            guard let op = try root.firstMember("op")?.decodeString("op") else { throw WireError.missing("op", "a request") }
             guard let decode = operations[op] else {
                 throw WireError(code: "unknown_op", message: "there is no operation \"\(op)\"; there are: \(operations.keys.sorted().joined(separator: " "))", field: "op")
             }
@@ -85,7 +81,7 @@ package struct RequestDecoder: ~Copyable {
     private static func members(
         _ root: borrowing JSONValue, _ op: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Bool
     ) throws(WireError) {
-        try root.forEachMember("") { (key, value) throws(WireError) in
+        try root.forEachMember("", areDistinct: true) { (key, value) throws(WireError) in
             switch key {
             case "id", "op", "deadline_ms", "min_seq": break
             default: guard try body(key, value) else { throw .unknown(key, in: op) }

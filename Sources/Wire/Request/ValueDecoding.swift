@@ -94,8 +94,11 @@ extension JSONValue {
     }
 
     /// Walks an object's members, turning the reader's complaints into the wire's. `place` is empty for the request.
-    func forEachMember(_ place: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Void) throws(WireError) {
-        guard var members else { throw .invalid(place, "an object") }
+    /// - Parameter areDistinct: its keys have been checked.
+    func forEachMember(
+        _ place: String, areDistinct: Bool = false, _ body: (String, borrowing JSONValue) throws(WireError) -> Void
+    ) throws(WireError) {
+        guard var members = areDistinct ? distinctMembers : members else { throw .invalid(place, "an object") }
         while true {
             let member: JSONMember
             do {

@@ -442,23 +442,34 @@ package struct ResponseWriter: Sendable {
         json.key("hits")
         json.beginArray()
         var reader = ChunkReader()
-        for hit in hits {
-            let document = collection.document(of: hit)
-            let chunk: ChunkView
-            do { chunk = try collection.chunk(of: hit) } catch { throw WireError(error) }
+        let documents = collection.documents(of: hits)
+        let chunks = try self.chunks(of: hits, in: documents, collection, withTexts: !with.isDisjoint(with: [.text, .heading]))
+        for (index, hit) in hits.enumerated() {
             json.beginObject()
             json.key("document")
-            json.string(document.id)
+            json.string(documents.id(index))
             json.key("chunk")
-            json.int(chunk.ordinal)
+            json.int(chunks[index].ordinal)
             json.key("score")
             json.float(hit.score)
-            attributes(of: document, with: with)
-            do { try content(of: chunk, collection, with: with, &reader) } catch { throw WireError(error) }
+            attributes(of: documents[index], with: with)
+            do { try content(of: chunks[index], collection, with: with, &reader) } catch { throw WireError(error) }
             json.endObject()
             try checkSize()
         }
         json.endArray()
+    }
+
+    /// All of them before the first is written, for the reason that documents are.
+    private func chunks(
+        of hits: [Hit], in documents: HitDocuments, _ collection: CollectionSnapshot, withTexts: Bool
+    ) throws(WireError) -> [ChunkView] {
+        var chunks: [ChunkView] = []
+        chunks.reserveCapacity(hits.count)
+        do {
+            for (index, hit) in hits.enumerated() { chunks.append(try collection.chunk(of: hit, in: documents[index], withTexts: withTexts)) }
+        } catch { throw WireError(error) }
+        return chunks
     }
 }
 

@@ -5,8 +5,15 @@ import Foundation
 import Server
 import Wire
 
-struct Bench: AsyncParsableCommand {
+struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
+        abstract: "Measure searches on a data set, or what a daemon adds to them.", subcommands: [BenchRace.self, BenchServing.self],
+        defaultSubcommand: BenchRace.self)
+}
+
+struct BenchRace: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "race",
         abstract: "Measure recall and speed on a data set, in turns with other libraries.",
         discussion: """
             The data set is a directory with meta.json, base.*, query.* and gt100.i32; tools/make-vectors and tools/convert-hdf5 make such.

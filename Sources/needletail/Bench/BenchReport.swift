@@ -128,7 +128,7 @@ extension Series {
 }
 
 extension JSONWriter {
-    fileprivate mutating func member(_ key: StaticString, _ value: Double) {
+    mutating func member(_ key: StaticString, _ value: Double) {
         self.key(key)
         double(value)
     }

@@ -1,4 +1,4 @@
-// A database in this process, in a temporary directory: what a search costs without a connection.
+// A database in this process: what a search costs without a connection.
 import Engine
 import Foundation
 import Memory
@@ -8,20 +8,27 @@ import Storage
 final class InProcess: Subject {
     let name = "needletail"
     private let directory: String
+    /// Whether the directory outlives the run.
+    private let isKept: Bool
     private let database: Database
     private let residentBefore: Int
     private let choice: IndexChoice
-    private static let collection = "bench"
+    static let collection = "bench"
     private static let batchDocuments = 1000
 
-    init(_ choice: IndexChoice) throws {
+    /// In a directory that is kept, or in one for this run alone.
+    init(_ choice: IndexChoice, at directory: String? = nil) throws {
         self.choice = choice
-        directory = FileManager.default.temporaryDirectory.appending(path: "needletail-bench-\(UUID().uuidString)").path
-        database = try Database(disk: try FileSystemDisk(path: directory), randomness: { UInt64.random(in: .min ... .max) })
+        isKept = directory != nil
+        self.directory = directory ?? FileManager.default.temporaryDirectory.appending(path: "needletail-bench-\(UUID().uuidString)").path
+        database = try Database(disk: try FileSystemDisk(path: self.directory), randomness: { UInt64.random(in: .min ... .max) })
         residentBefore = try Self.residentBytes()
     }
 
     var version: String { Daemon.version }
+
+    /// Whether nothing has been loaded yet.
+    var isEmpty: Bool { database.snapshot().collectionNames.isEmpty }
 
     /// What the process has grown by: file pages that are mapped included.
     var memoryBytes: Int? {
@@ -78,6 +85,21 @@ final class InProcess: Subject {
         }
     }
 
+    /// Microseconds of processor time a search, over so many, and how they were carried out. Asks the queries in turn.
+    func processorMicroseconds(of questions: Questions, searches: Int) throws -> (Double, SearchPlan.Kind) {
+        let collection = try database.snapshot().collection(Self.collection)
+        let lanes = questions.task.threads
+        let costs = try Lanes.run(lanes, on: questions.task.cpus) { lane in
+            let inputs = try questions.calls.map { try Self.input($0, of: questions) }
+            for input in inputs { _ = try collection.search(input) }
+            var kind = SearchPlan.Kind.exact
+            let start = Processor.threadMicroseconds
+            for number in lane * searches / lanes..<(lane + 1) * searches / lanes { kind = try collection.search(inputs[number % inputs.count]).plan.kind }
+            return (Processor.threadMicroseconds - start, kind)
+        }
+        return (costs.reduce(0) { $0 + $1.0 } / Double(searches), costs[0].1)
+    }
+
     private static func input(_ queries: Range<Int>, of questions: Questions) throws -> SearchInput {
         var input = SearchInput()
         input.k = questions.task.k
@@ -101,7 +123,7 @@ final class InProcess: Subject {
 
     func end() throws {
         try database.close()
-        try FileManager.default.removeItem(atPath: directory)
+        if !isKept { try FileManager.default.removeItem(atPath: directory) }
     }
 
     private static func residentBytes() throws -> Int {

@@ -130,7 +130,7 @@ final class OverWire: Subject {
 }
 
 extension SearchEffort {
-    fileprivate func write(to request: inout RequestWriter) {
+    func write(to request: inout RequestWriter) {
         switch self {
         case .standard: break
         case .recall(let share): request.float("recall", share)
