@@ -34,12 +34,23 @@ package struct JSONWriter: Sendable {
     }
 
     package mutating func key(_ name: StaticString) {
-        comma()
-        write(UInt8(ascii: "\""))
-        // Sound: a static string's bytes are there for ever; field names need no escaping.
-        write(unsafe RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount))
-        write(UInt8(ascii: "\""))
-        write(UInt8(ascii: ":"))
+        let length = name.utf8CodeUnitCount
+        makeRoom(length + 4)
+        var end = count
+        // In one piece, as half of an answer is keys.
+        unsafe storage.withUnsafeMutableBufferPointer { [needsComma] storage in
+            if needsComma {
+                unsafe storage[end] = UInt8(ascii: ",")
+                end += 1
+            }
+            unsafe storage[end] = UInt8(ascii: "\"")
+            // Sound: there is room for them; a static string's bytes are there for ever; field names need no escaping.
+            unsafe UnsafeMutableBufferPointer(rebasing: storage[(end + 1)...]).baseAddress?.update(from: name.utf8Start, count: length)
+            unsafe storage[end + 1 + length] = UInt8(ascii: "\"")
+            unsafe storage[end + 2 + length] = UInt8(ascii: ":")
+            end += length + 3
+        }
+        count = end
         needsComma = false
     }
 
