@@ -5,16 +5,17 @@ import Memory
 /// Query vectors against heads whose rows have codes.
 struct CodedSearch {
     let space: Int
-    let documents: DocumentTable
+    /// By document: the version in force.
+    let current: PagedColumn<UInt32>
     let visibility: Visibility?
     private let request: CodedRows.Request
     private(set) var visited = 0
     /// What the answers were held to; nil as long as nothing was found by codes.
     private(set) var expectedRecall: Float?
 
-    init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, visibility: Visibility?) {
+    init(space: Int, k: Int, effort: VectorIndex.Effort, current: PagedColumn<UInt32>, visibility: Visibility?) {
         self.space = space
-        self.documents = documents
+        self.current = current
         self.visibility = visibility
         let least = 32 + 3 * k
         request =
@@ -38,9 +39,9 @@ struct CodedSearch {
 
     /// The rows that may be seen; nil where all may.
     func visibleRows(of rows: HeadRows, liveCount: Int) -> VisibleRows? {
-        if let visibility { return visibility.rows(of: rows, space: space, documents) }
+        if let visibility { return visibility.rows(of: rows, space: space, current) }
         let isWhole = liveCount == rows.count && rows.spaces[space].absentCount == 0
-        return isWhole ? nil : VisibleRows(rows, space: space, allowed: nil, documents)
+        return isWhole ? nil : VisibleRows(rows, space: space, allowed: nil, current)
     }
 
     /// Calls `body` for the nearest rows found: at least as many as there are, up to k. False where the part has to be compared vector

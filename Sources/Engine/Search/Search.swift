@@ -141,14 +141,14 @@ private struct PartSearch {
         k = input.k
         self.visibility = visibility
         self.deadline = deadline
-        let documents = snapshot.state.documents
+        let current = snapshot.state.documents.versions
         scan = PartScan(
-            search: FlatSearch(queries: queries, k: input.k), space: space, documents: documents, allowed: visibility?.documents, deadline: deadline)
+            search: FlatSearch(queries: queries, k: input.k), space: space, current: current, allowed: visibility?.documents, deadline: deadline)
         indexed = input.effort.indexEffort.map {
-            IndexedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
+            IndexedSearch(space: space, k: input.k, effort: $0, current: current, visibility: visibility)
         }
         coded = input.effort.indexEffort.map {
-            CodedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
+            CodedSearch(space: space, k: input.k, effort: $0, current: current, visibility: visibility)
         }
     }
 
@@ -200,15 +200,18 @@ private struct PartSearch {
 
     consuming func finish() -> (found: [[Candidate]], plan: SearchPlan) {
         let visited = scan.search.compared + (indexed?.visited ?? 0) + (coded?.visited ?? 0)
-        let recalls = [indexed.flatMap { $0.kinds.isEmpty ? nil : $0.expectedRecall }, coded?.expectedRecall].compactMap(\.self)
-        return (scan.search.finish(), SearchPlan(kind: kind, expectedRecall: recalls.min(), visited: visited))
+        return (scan.search.finish(), SearchPlan(kind: kind, expectedRecall: expectedRecall, visited: visited))
     }
 
     /// Heads, small beside segments, are named only where nothing else was searched by other means.
     private var kind: SearchPlan.Kind {
-        let kinds = indexed?.kinds ?? []
-        if kinds.count > 1 { return .mixed }
-        return kinds.first ?? (coded?.expectedRecall == nil ? .exact : .codes)
+        indexed?.kind ?? (coded?.expectedRecall == nil ? .exact : .codes)
+    }
+
+    private var expectedRecall: Float? {
+        let byIndex = indexed?.kind == nil ? nil : indexed?.expectedRecall
+        guard let byCodes = coded?.expectedRecall else { return byIndex }
+        return min(byCodes, byIndex ?? 1)
     }
 }
 
@@ -231,16 +234,17 @@ extension SearchEffort {
 private struct PartScan {
     var search: FlatSearch
     let space: Int
-    let documents: DocumentTable
+    /// By document: the version in force.
+    let current: PagedColumn<UInt32>
     let allowed: Bitmap?
     let deadline: Deadline
     private var selection: [UInt32] = []
     private var only: Int?
 
-    init(search: FlatSearch, space: Int, documents: DocumentTable, allowed: Bitmap?, deadline: Deadline) {
+    init(search: FlatSearch, space: Int, current: PagedColumn<UInt32>, allowed: Bitmap?, deadline: Deadline) {
         self.search = search
         self.space = space
-        self.documents = documents
+        self.current = current
         self.allowed = allowed
         self.deadline = deadline
     }
@@ -289,7 +293,7 @@ private struct PartScan {
             for row in owners.indices {
                 let document = Int(owners[row])
                 if let allowed, !allowed[document] { continue }
-                guard documents.versions[document] == versions[row], !factors[row].isNaN else { continue }
+                guard current[document] == versions[row], !factors[row].isNaN else { continue }
                 selection.append(UInt32(row))
             }
         }

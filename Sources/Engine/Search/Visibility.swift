@@ -106,20 +106,22 @@ final class Visibility: Sendable {
     init(_ documents: Bitmap) { self.documents = documents }
 
     /// The positions of a segment's index that may be seen: in force, and of such documents. The first call is O(rows).
-    func positions(of segment: Segment, space: Int, _ index: VectorIndex, _ table: DocumentTable) throws(EngineError) -> VisibleRows {
+    ///
+    /// - Parameter current: by document, the version in force.
+    func positions(of segment: Segment, space: Int, _ index: VectorIndex, _ current: PagedColumn<UInt32>) throws(EngineError) -> VisibleRows {
         let key = PositionsKey(part: .segment(segment.fileNumber), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
         try segment.touchDocuments()
-        let rows = VisibleRows(index, segment.vectors[space], documents, table)
+        let rows = VisibleRows(index, segment.vectors[space], documents, current)
         positions.withLock { $0[key] = rows }
         return rows
     }
 
     /// The rows of a head that may be seen: such as have a vector, in force, and of such documents. The first call is O(rows).
-    func rows(of head: HeadRows, space: Int, _ table: DocumentTable) -> VisibleRows {
+    func rows(of head: HeadRows, space: Int, _ current: PagedColumn<UInt32>) -> VisibleRows {
         let key = PositionsKey(part: .head(head.firstChunk), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
-        let rows = VisibleRows(head, space: space, allowed: documents, table)
+        let rows = VisibleRows(head, space: space, allowed: documents, current)
         positions.withLock { $0[key] = rows }
         return rows
     }
@@ -130,7 +132,7 @@ final class VisibleRows: Sendable {
     private let words: CellBuffer<UInt64>
     let visible: VisiblePositions
 
-    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ table: DocumentTable) {
+    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ current: PagedColumn<UInt32>) {
         words = CellBuffer(count: (index.count + 63) / 64)
         var count = 0
         for word in 0..<words.count {
@@ -138,7 +140,7 @@ final class VisibleRows: Sendable {
             for bit in 0..<min(64, index.count - word * 64) {
                 let row = Int(index.row(word * 64 + bit))
                 let document = Int(vectors.documents[row])
-                if allowed[document], table.versions[document] == vectors.versions[row] { bits |= 1 << UInt64(bit) }
+                if allowed[document], current[document] == vectors.versions[row] { bits |= 1 << UInt64(bit) }
             }
             words.cells[word] = bits
             count += bits.nonzeroBitCount
@@ -147,7 +149,7 @@ final class VisibleRows: Sendable {
     }
 
     /// - Parameter allowed: nil where all documents are.
-    init(_ head: HeadRows, space: Int, allowed: Bitmap?, _ table: DocumentTable) {
+    init(_ head: HeadRows, space: Int, allowed: Bitmap?, _ current: PagedColumn<UInt32>) {
         words = CellBuffer(count: (head.count + 63) / 64)
         let factors = head.spaces[space].factors
         var count = 0
@@ -158,7 +160,7 @@ final class VisibleRows: Sendable {
             for i in owners.indices {
                 let document = Int(owners[i])
                 if let allowed, !allowed[document] { continue }
-                guard table.versions[document] == versions[i], !factors[i].isNaN else { continue }
+                guard current[document] == versions[i], !factors[i].isNaN else { continue }
                 words.cells[(first + i) >> 6] |= 1 << UInt64((first + i) & 63)
                 count += 1
             }
