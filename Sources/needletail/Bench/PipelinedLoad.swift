@@ -138,7 +138,7 @@ final class PipelinedConnection {
         var rest = bytes
         while !rest.isEmpty {
             // Sound: the slice's bytes are read within the call.
-            let sent = unsafe rest.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+            let sent = unsafe rest.withUnsafeBytes { unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard sent > 0 else { throw CommandFailure(description: "the daemon has closed a connection") }
             rest.removeFirst(sent)
         }
