@@ -134,6 +134,14 @@ extension ChunkPart {
         }
     }
 
+    /// The chunks' numbers and which of their texts they have (`ChunkParts`), of rows in any order.
+    func chunks(_ wanted: [Int]) throws(EngineError) -> (numbers: [Int], texts: [UInt8]) {
+        switch rows {
+        case .memory(let rows): (wanted.map { rows.firstChunk + $0 }, wanted.map { rows.texts[$0].parts })
+        case .segment(let segment): try segment.chunks(ofRows: wanted)
+        }
+    }
+
     /// The row of a live chunk.
     func row(ofChunk chunk: Int) throws(EngineError) -> Int {
         switch rows {
