@@ -40,8 +40,10 @@ package final class CollectionSnapshot: Sendable {
     /// The documents that hits lie in.
     package func documents(of hits: [Hit]) -> HitDocuments { HitDocuments(self, hits) }
 
-    /// The chunks that were found in these documents.
-    package func chunks(of hits: [Hit], in documents: HitDocuments) throws(EngineError) -> HitChunks { try HitChunks(self, hits, documents) }
+    /// The chunks that were found in these documents; which texts they have is looked up where these will be asked for.
+    package func chunks(of hits: [Hit], in documents: HitDocuments, withTexts: Bool) throws(EngineError) -> HitChunks {
+        try HitChunks(self, hits, documents, withTexts: withTexts)
+    }
 
     /// The chunk that was found.
     package func chunk(of hit: Hit) throws(EngineError) -> ChunkView {
@@ -191,10 +193,10 @@ package struct HitChunks {
     private let places: [ChunkPlace]
     /// By the number of the hit: its chunk's place in the document.
     package private(set) var ordinals: [Int]
-    /// Which of its texts each has (`ChunkParts`).
+    /// Which of its texts each has (`ChunkParts`); none where they will not be asked for.
     private var texts: [UInt8]
 
-    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit], _ documents: HitDocuments) throws(EngineError) {
+    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit], _ documents: HitDocuments, withTexts: Bool) throws(EngineError) {
         self.collection = collection
         places = hits.map { collection.place(ofRow: Int($0.row)) }
         ordinals = [Int](repeating: 0, count: hits.count)
@@ -202,15 +204,16 @@ package struct HitChunks {
         for part in collection.parts.indices {
             let own = places.indices.filter { places[$0].part == part }
             guard !own.isEmpty else { continue }
-            let found = try collection.parts[part].chunks(own.map { places[$0].row })
-            for (index, hit) in own.enumerated() {
-                ordinals[hit] = found.numbers[index] - documents.firstChunk(hit)
-                texts[hit] = found.texts[index]
-            }
+            let rows = own.map { places[$0].row }
+            let numbers = try collection.parts[part].chunks(rows)
+            for (index, hit) in own.enumerated() { ordinals[hit] = numbers[index] - documents.firstChunk(hit) }
+            guard withTexts else { continue }
+            let texts = try collection.parts[part].textParts(rows)
+            for (index, hit) in own.enumerated() { self.texts[hit] = texts[index] }
         }
     }
 
-    /// Whether one of them has a text or a heading.
+    /// Whether one of them has a text or a heading that will be asked for.
     package var haveTexts: Bool { texts.contains { $0 != 0 } }
 
     package subscript(hit: Int) -> ChunkView {

@@ -265,22 +265,6 @@ final class Segment: Sendable {
         return chunk
     }
 
-    /// The same for many, with which of its texts each chunk has. First all are made sure of, then all are read: the waits overlap.
-    func chunks(ofRows rows: [Int]) throws(EngineError) -> (numbers: [Int], texts: [UInt8]) {
-        let columns = try intact()
-        do throws(Corruption) {
-            for row in rows { try columns.parts.touch(row..<row + 1) }
-        } catch { throw quarantine(error) }
-        // Sound: the columns hold their file, and what is read was touched.
-        let parts = unsafe columns.parts.lentElements(as: UInt8.self)
-        let texts = rows.map { parts[$0] }
-        guard columns.chunks != nil else { return (rows.map { chunks.lowerBound + $0 }, texts) }
-        var numbers: [Int] = []
-        numbers.reserveCapacity(rows.count)
-        for row in rows { numbers.append(try chunk(ofRow: row)) }
-        return (numbers, texts)
-    }
-
     /// The row of a live chunk: O(log rows).
     func row(ofChunk chunk: Int) throws(EngineError) -> Int {
         let wanted = UInt32(chunk - chunks.lowerBound)
@@ -300,6 +284,17 @@ final class Segment: Sendable {
     /// Which of its texts a chunk has (`ChunkParts`).
     func parts(_ row: Int) throws(EngineError) -> UInt8 {
         try elements(try intact().parts, row..<row + 1)[0]
+    }
+
+    /// The same for many rows: first all are made sure of, then all are read, so that the waits for memory overlap.
+    func parts(_ rows: [Int]) throws(EngineError) -> [UInt8] {
+        let column = try intact().parts
+        do throws(Corruption) {
+            for row in rows { try column.touch(row..<row + 1) }
+        } catch { throw quarantine(error) }
+        // Sound: the column holds its file, and what is read was touched.
+        let parts = unsafe column.lentElements(as: UInt8.self)
+        return rows.map { parts[$0] }
     }
 
     @_lifetime(&reader)

@@ -134,11 +134,23 @@ extension ChunkPart {
         }
     }
 
-    /// The chunks' numbers and which of their texts they have (`ChunkParts`), of rows in any order.
-    func chunks(_ wanted: [Int]) throws(EngineError) -> (numbers: [Int], texts: [UInt8]) {
+    /// The chunks of rows in any order.
+    func chunks(_ wanted: [Int]) throws(EngineError) -> [Int] {
         switch rows {
-        case .memory(let rows): (wanted.map { rows.firstChunk + $0 }, wanted.map { rows.texts[$0].parts })
-        case .segment(let segment): try segment.chunks(ofRows: wanted)
+        case .memory(let rows): return wanted.map { rows.firstChunk + $0 }
+        case .segment(let segment):
+            var chunks: [Int] = []
+            chunks.reserveCapacity(wanted.count)
+            for row in wanted { chunks.append(try segment.chunk(ofRow: row)) }
+            return chunks
+        }
+    }
+
+    /// Which texts the chunks of rows in any order have (`ChunkParts`).
+    func textParts(_ wanted: [Int]) throws(EngineError) -> [UInt8] {
+        switch rows {
+        case .memory(let rows): wanted.map { rows.texts[$0].parts }
+        case .segment(let segment): try segment.parts(wanted)
         }
     }
 

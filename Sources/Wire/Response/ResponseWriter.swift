@@ -441,7 +441,8 @@ package struct ResponseWriter: Sendable {
     private mutating func hits(_ hits: [Hit], _ collection: CollectionSnapshot, with: Parts) throws(WireError) {
         let documents = collection.documents(of: hits)
         let chunks: HitChunks
-        do { chunks = try collection.chunks(of: hits, in: documents) } catch { throw WireError(error) }
+        let withTexts = !with.isDisjoint(with: [.text, .heading])
+        do { chunks = try collection.chunks(of: hits, in: documents, withTexts: withTexts) } catch { throw WireError(error) }
         json.key("hits")
         json.beginArray()
         if with.contains(.vector) || chunks.haveTexts {
