@@ -211,15 +211,15 @@ extension VectorIndex {
     /// About how many nanoseconds a row costs: walked to, scanned in its list, or ranked by its code and its share of vectors.
     var costs: (walked: Float, scanned: Float, refined: Float) {
         let codeLines = Float(codes.stride / 64)
-        return hasLines ? (17, 6, 15 + 5 * codeLines) : (12 + 2.5 * codeLines, 5 + 2.5 * codeLines, 15 + 2 * codeLines)
+        return hasLines ? (17, 4, 15 + 5 * codeLines) : (12 + 2.5 * codeLines, 5 + 2.5 * codeLines, 15 + 2 * codeLines)
     }
 }
 
 extension IndexPlan {
     fileprivate var calibratedWidth: Int {
         switch self {
-        case .walk(let width, _): width
-        case .lists(let lists, _, _): lists
+        case .walk(let width, _, _): width
+        case .lists(let lists, _, _, _): lists
         case .scan: 1
         }
     }

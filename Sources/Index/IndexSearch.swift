@@ -1,12 +1,13 @@
 // A search of one index: the query made ready, candidates found in one of three ways, and the best of them ranked by codes.
 package import Memory
 
-/// How an index is gone through.
+/// How an index is gone through. Where `elsewhere` is not 0 and hardly a visible row is near to the query, so many rows of the nearest
+/// lists are compared instead, and twice as many ranked.
 package enum IndexPlan: Equatable, Sendable {
     /// Along links from the nearest medoids, keeping `width` candidates; the best `refined` are ranked by their codes.
-    case walk(width: Int, refined: Int)
+    case walk(width: Int, refined: Int, elsewhere: Int = 0)
     /// All visible rows of the nearest lists: at least `lists` of them, and on until `rows` were compared.
-    case lists(lists: Int, rows: Int, refined: Int)
+    case lists(lists: Int, rows: Int, refined: Int, elsewhere: Int = 0)
     /// All visible rows.
     case scan(refined: Int)
 }
@@ -25,6 +26,21 @@ package struct VisiblePositions: Sendable {
 
     @inline(__always)
     func contains(_ position: UInt32) -> Bool { words[Int(position) >> 6] >> UInt64(position & 63) & 1 != 0 }
+
+    /// A word's bits as far as they are of positions in the range.
+    @inline(__always)
+    func bits(ofWord word: Int, in range: Range<Int>) -> UInt64 {
+        var bits = words[word]
+        if word == range.lowerBound >> 6 { bits &= ~0 << UInt64(range.lowerBound & 63) }
+        if word == (range.upperBound - 1) >> 6 { bits &= ~0 >> UInt64(63 - (range.upperBound - 1) & 63) }
+        return bits
+    }
+
+    func count(in range: Range<Int>) -> Int {
+        var count = 0
+        for word in range.lowerBound >> 6..<(range.upperBound + 63) >> 6 { count += bits(ofWord: word, in: range).nonzeroBitCount }
+        return count
+    }
 }
 
 extension VectorIndex {
@@ -65,9 +81,9 @@ extension VectorIndex {
     ) -> Int {
         let refined = min(max(plan.refined, k), count)
         let space = space(for: plan, refined: refined, scratch)
-        let (pool, code, visited) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
-        settle(pool, count: refined, k: k, code, visible, excluded, space, scratch)
-        return visited
+        let (found, code) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
+        settle(found, k: k, code, visible, excluded, space, scratch)
+        return found.visited
     }
 
     /// Positions in the order in which the plan finds them, into `scratch.candidates`: how plans are measured.
@@ -75,26 +91,34 @@ extension VectorIndex {
         _ query: Cells<Float>, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32, scratch: SearchScratch
     ) -> Int {
         let space = space(for: plan, refined: plan.refined + 1, scratch)
-        let (pool, _, visited) = find(query, plan, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
+        let (found, _) = find(query, plan, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
         var count = 0
-        for place in 0..<pool.count where CandidateKey.number(pool[place]) != excluded && count < plan.refined {
-            space.candidateRows[count] = CandidateKey.number(pool[place])
+        for place in 0..<found.pool.count where CandidateKey.number(found.pool[place]) != excluded && count < plan.refined {
+            space.candidateRows[count] = CandidateKey.number(found.pool[place])
             count += 1
         }
         scratch.candidates = space.candidateRows.readOnly.part(0..<count)
-        return visited
+        return found.visited
     }
 
     private func space(for plan: IndexPlan, refined: Int, _ scratch: SearchScratch) -> SearchSpace {
         scratch.reserve(
             rows: count, dimension: transform.dimension, stride: codes.stride,
-            candidates: max(plan.width, refined, Self.entryCount) + columns.exceptions.count, lists: listCount, degree: degree)
+            candidates: max(plan.width, Self.refinedElsewhere * refined, Self.entryCount) + columns.exceptions.count, lists: listCount, degree: degree)
+    }
+
+    /// Candidates in the order of their estimates, of which the first `refined` are to be ranked.
+    private struct Found {
+        var pool: CandidatePool
+        var refined: Int
+        /// Rows compared.
+        var visited: Int
     }
 
     private func find(
         _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
         _ lineQuery: LineQuery
-    ) -> (CandidatePool, PreparedCode, Int) {
+    ) -> (Found, PreparedCode) {
         let prepared = space.prepared.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
         let code = space.prepareCodes(
@@ -103,39 +127,83 @@ extension VectorIndex {
         if hasLines {
             space.prepareLine(prepared.readOnly, columns.lineAxes, into: lineQuery, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
-            let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
-            return (pool, code, visited)
+            return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
         }
         let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
-        let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
-        return (pool, code, visited)
+        return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
     }
 
     @inline(__always)
     private func find<S: WalkScorer>(
         _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
-    ) -> (CandidatePool, Int) {
+    ) -> Found {
         let table = scorer.table(columns.medoidCodes)
         switch plan {
-        case .walk(let width, _):
+        case .walk(let width, _, let elsewhere):
+            let entries = nearestLists(table, space)
             var pool = CandidatePool(keys: space.keys, capacity: max(width, refined))
             guard let visible else {
-                let visited = walk(from: table, by: scorer, &pool, excluded, space) { _ in }
-                return (pool, visited)
+                let visited = walk(from: entries, by: scorer, &pool, excluded, space) { _ in }
+                return Found(pool: pool, refined: refined, visited: visited)
             }
+            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(table, by: scorer, elsewhere, refined: refined, visible, space) }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
-            let visited = walk(from: table, by: scorer, &pool, visible, &seen, excluded, space)
-            return (seen, visited)
-        case .lists(let lists, let rows, _):
+            let visited = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
+            return Found(pool: seen, refined: refined, visited: visited)
+        case .lists(let lists, let rows, _, let elsewhere):
+            if elsewhere > 0, let visible, isElsewhere(visible, than: nearestLists(table, space)) {
+                return searchElsewhere(table, by: scorer, elsewhere, refined: refined, visible, space)
+            }
             var pool = CandidatePool(keys: space.keys, capacity: refined)
             let visited = scanLists(from: table, by: scorer, lists: lists, rows: rows, visible, &pool, space)
-            return (pool, visited)
+            return Found(pool: pool, refined: refined, visited: visited)
         case .scan:
             var pool = CandidatePool(keys: space.keys, capacity: refined)
             let visited = scan(0..<count, by: scorer, visible, &pool, space)
-            return (pool, visited)
+            return Found(pool: pool, refined: refined, visited: visited)
         }
     }
+
+    /// The lists whose medoids are nearest, for a walk to begin with: one to eight made no difference beyond the noise. All medoids'
+    /// distances stay in `space.estimates`.
+    @inline(__always)
+    private func nearestLists<S: WalkScorer>(_ table: S, _ space: SearchSpace) -> CandidatePool {
+        table.score(0..<listCount, into: space.estimates)
+        var nearest = CandidatePool(keys: space.otherKeys, capacity: Self.entryCount)
+        nearest.offer(listNumbers, space.estimates.readOnly, by: kernels)
+        return nearest
+    }
+
+    static let entryCount = 4
+
+    // MARK: Visible rows that lie elsewhere
+
+    /// Whether those lists hold less than two thirds of the visible rows that they would, were these spread evenly, and less than chance
+    /// explains (three standard deviations).
+    private func isElsewhere(_ visible: VisiblePositions, than lists: CandidatePool) -> Bool {
+        var (rows, seen) = (0, 0)
+        // Of a small index they would be a good part.
+        for place in 0..<min(lists.count, max(1, listCount / 16)) {
+            let list = Int(CandidateKey.number(lists[place]))
+            let range = Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1])
+            rows += range.count
+            seen += visible.count(in: range)
+        }
+        let expected = Float(rows) * Float(visible.count) / Float(count)
+        return Float(seen) + max(expected / 3, 3 * expected.squareRoot()) < expected
+    }
+
+    /// Far from a query the order of lists tells less, and so does that of estimates.
+    private func searchElsewhere<S: WalkScorer>(
+        _ table: S, by scorer: S, _ rows: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
+    ) -> Found {
+        let refined = Self.refinedElsewhere * refined
+        var pool = CandidatePool(keys: space.keys, capacity: refined)
+        let visited = scanLists(from: table, by: scorer, lists: 1, rows: rows, visible, &pool, space)
+        return Found(pool: pool, refined: refined, visited: visited)
+    }
+
+    static let refinedElsewhere = 2
 
     // MARK: The walk
 
@@ -143,10 +211,10 @@ extension VectorIndex {
     /// position that is compared, its distances standing in `space.estimates`. Returns how many were compared.
     @inline(__always)
     private func walk<S: WalkScorer>(
-        from table: S, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace, meet: (Cells<UInt32>) -> Void
+        from entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace, meet: (Cells<UInt32>) -> Void
     ) -> Int {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
-        var seen = enter(table, &pool, excluded, space)
+        var seen = enter(entries, &pool, excluded, space)
         // An excluded position comes first, and is not met.
         meet(touched.readOnly.part((excluded == nil ? 0 : 1)..<seen))
         let (links, degree) = (columns.links, degree)
@@ -169,10 +237,10 @@ extension VectorIndex {
     /// The same, with the visible rows kept apart: all rows show the way, visible ones are found.
     @inline(__always)
     private func walk<S: WalkScorer>(
-        from table: S, by scorer: S, _ pool: inout CandidatePool, _ visible: VisiblePositions, _ found: inout CandidatePool, _ excluded: UInt32?,
-        _ space: SearchSpace
+        from entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ visible: VisiblePositions, _ found: inout CandidatePool,
+        _ excluded: UInt32?, _ space: SearchSpace
     ) -> Int {
-        walk(from: table, by: scorer, &pool, excluded, space) { met in
+        walk(from: entries, by: scorer, &pool, excluded, space) { met in
             var count = 0
             for i in 0..<met.count {
                 space.ids[count] = met[i]
@@ -183,13 +251,9 @@ extension VectorIndex {
         }
     }
 
-    /// Puts the nearest medoids into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
-    @inline(__always)
-    private func enter<S: WalkScorer>(_ table: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+    /// Puts the medoids of some lists into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
+    private func enter(_ lists: CandidatePool, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
-        table.score(0..<listCount, into: estimates)
-        var best = CandidatePool(keys: space.otherKeys, capacity: Self.entryCount)
-        best.offer(listNumbers, estimates.readOnly, by: kernels)
         var seen = 0
         if let excluded {
             visited[Int(excluded) >> 5] |= 1 << (excluded & 31)
@@ -197,22 +261,19 @@ extension VectorIndex {
             seen = 1
         }
         let first = seen
-        for place in 0..<best.count {
-            let position = columns.medoids[Int(CandidateKey.number(best[place]))]
+        for place in 0..<lists.count {
+            let position = columns.medoids[Int(CandidateKey.number(lists[place]))]
             let bit: UInt32 = 1 << (position & 31)
             guard visited[Int(position) >> 5] & bit == 0 else { continue }
             visited[Int(position) >> 5] |= bit
             touched[seen] = position
-            estimates[seen - first] = CandidateKey.distance(best[place])
+            estimates[seen - first] = CandidateKey.distance(lists[place])
             columns.links.prefetch(from: Int(position) * degree, count: degree)
             seen += 1
         }
         pool.offer(touched.readOnly.part(first..<seen), estimates, links: columns.links, degree: degree, by: kernels)
         return seen
     }
-
-    /// Medoids that a walk begins with: one to eight made no difference beyond the noise.
-    static let entryCount = 4
 
     // MARK: Lists and scans
 
@@ -267,9 +328,7 @@ extension VectorIndex {
         }
         // Word by word: a run of rows that may not be seen costs a bit each.
         for word in range.lowerBound >> 6..<(range.upperBound + 63) >> 6 {
-            var bits = visible.words[word]
-            if word == range.lowerBound >> 6 { bits &= ~0 << UInt64(range.lowerBound & 63) }
-            if word == (range.upperBound - 1) >> 6 { bits &= ~0 >> UInt64(63 - (range.upperBound - 1) & 63) }
+            var bits = visible.bits(ofWord: word, in: range)
             while bits != 0 {
                 ids[gathered] = UInt32(word << 6 &+ bits.trailingZeroBitCount)
                 gathered &+= 1
@@ -285,13 +344,13 @@ extension VectorIndex {
 
     /// Ranks the best of the pool by their codes; what may be among the k stays.
     private func settle(
-        _ pool: CandidatePool, count wanted: Int, k: Int, _ code: PreparedCode, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
+        _ reached: Found, k: Int, _ code: PreparedCode, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
         _ scratch: SearchScratch
     ) {
         let ids = space.ids
         var count = 0
-        for place in 0..<min(wanted, pool.count) {
-            let position = CandidateKey.number(pool[place])
+        for place in 0..<min(reached.refined, reached.pool.count) {
+            let position = CandidateKey.number(reached.pool[place])
             ids[count] = position
             count += isException(position) ? 0 : 1
         }
@@ -361,9 +420,9 @@ extension VectorIndex {
 extension IndexPlan {
     var refined: Int {
         switch self {
-        case .walk(_, let refined), .lists(_, _, let refined), .scan(let refined): refined
+        case .walk(_, let refined, _), .lists(_, _, let refined, _), .scan(let refined): refined
         }
     }
 
-    var width: Int { if case .walk(let width, _) = self { width } else { 1 } }
+    var width: Int { if case .walk(let width, _, _) = self { width } else { 1 } }
 }

@@ -33,8 +33,8 @@ extension IndexPlan {
 
     fileprivate func work(rowCount: Int, dimension: Int) -> Int {
         switch self {
-        case .walk(let width, let refined): width * Self.rowsPerCandidate * (Self.numbersPerWait + dimension / Self.codesPerNumber) + refined * dimension
-        case .lists(_, let rows, let refined): rows * dimension / Self.codesPerNumber + refined * dimension
+        case .walk(let width, let refined, _): width * Self.rowsPerCandidate * (Self.numbersPerWait + dimension / Self.codesPerNumber) + refined * dimension
+        case .lists(_, let rows, let refined, _): rows * dimension / Self.codesPerNumber + refined * dimension
         case .scan(let refined): rowCount * dimension / Self.codesPerNumber + refined * dimension
         }
     }

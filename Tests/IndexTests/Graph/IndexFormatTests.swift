@@ -105,7 +105,7 @@ struct IndexFormatTests {
         for k in [1, 10, 100, 149] {
             let (plan, _) = try #require(index.plan(k: k, effort: .recall(0.9), visibleCount: 300))
             let (width, refined) = switch plan {
-            case .walk(let width, let refined), .lists(let width, _, let refined): (width, refined)
+            case .walk(let width, let refined, _), .lists(let width, _, let refined, _): (width, refined)
             case .scan(let refined): (1, refined)
             }
             #expect(width <= 300 && refined <= 300, "\(k), \(plan)")

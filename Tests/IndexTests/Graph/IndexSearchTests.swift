@@ -93,6 +93,33 @@ struct IndexSearchTests {
         }
     }
 
+    /// They were not: a walk went to where the query is, came by next to nothing that may be seen, and was content with that.
+    @Test(arguments: [IndexPlan.walk(width: 40, refined: 40, elsewhere: 1500), .lists(lists: 3, rows: 60, refined: 40, elsewhere: 1500)])
+    func `the nearest are found where a filter leaves only rows far from the query`(_ plan: IndexPlan) {
+        let seed = TestSeed(90)
+        var random = seed.random
+        let centres = VectorKind.gaussian.rows(30, 12, &random).map { $0.map { 4 * $0 } }
+        let rows = VectorKind.gaussian.rows(3000, 12, &random).enumerated().map { i, row in zip(centres[i % 30], row).map { $0 + $1 } }
+        let fixture = IndexFixture(rows, .l2)
+        let scratch = SearchScratch()
+        var hits = 0
+        for query in Self.queries(near: rows, 4, &random) {
+            let distances = rows.map { zip($0, query).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
+            let order = rows.indices.sorted { distances[$0] < distances[$1] }
+            for count in [1500, 300] {
+                let far = order.suffix(count), isFar = Set(far)
+                let words = CellBuffer<UInt64>(count: (rows.count + 63) / 64)
+                for position in rows.indices where isFar.contains(Int(fixture.built.rows.cells[position])) {
+                    words.cells[position >> 6] |= 1 << UInt64(position & 63)
+                }
+                let visible = VisiblePositions(words: words.cells.readOnly, count: count)
+                let found = withExtendedLifetime(words) { fixture.found(query, k: 10, plan, visible: visible, scratch) }
+                hits += Set(far.prefix(10).map { UInt32($0) }).intersection(found).count
+            }
+        }
+        #expect(hits >= 76, "\(seed)")
+    }
+
     @Test func `equal seeds build equal indexes on any number of threads`() {
         let seed = TestSeed(86)
         var random = seed.random
