@@ -58,7 +58,7 @@ package struct IndexCalibration: Sendable {
     private static let targets: [Float] = [0.8, 0.85, 0.88, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.9825, 0.985, 0.9875, 0.99, 0.993, 0.996]
     private static let shares: [Float] = [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32]
     private static let widths = [10, 12, 14, 16, 18, 21, 24, 28, 32, 37, 43, 50, 58, 68, 80, 95, 112, 132, 160, 200, 250, 320, 420, 560, 750]
-    private static let listWidths = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384]
+    private static let listWidths = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
     private static let nearestKept = 512
 
     package init(_ index: VectorIndex, vectors: VectorRows, seed: UInt64, threads: Int, isCancelled: @escaping @Sendable () -> Bool = { false }) {

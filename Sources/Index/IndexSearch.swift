@@ -230,16 +230,40 @@ extension VectorIndex {
         by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
     ) -> Comparisons {
         var order = ListOrder(self, by: scorer, wanted: lists, space)
-        var (done, compared) = (0, 0)
-        var next = order.next()
-        while done < lists || compared < rows, let list = next {
-            // A list is where no other was: its first rows come while the one before is compared (200,000 x 768: a tenth of the time).
-            next = order.next()
-            if let next { prefetch(positions(of: next), by: scorer) }
-            compared += scan(positions(of: list), by: scorer, visible, &pool, space)
+        let chosen = space.visited.part(0..<(listCount + 31) / 32)
+        var done = 0
+        while done < lists, let list = order.next() {
+            chosen[list >> 5] |= 1 << UInt32(list & 31)
             done += 1
         }
+        var compared = scan(chosen, by: scorer, visible, &pool, space)
+        while compared < rows, let list = order.next() { compared += scan(positions(of: list), by: scorer, visible, &pool, space) }
         return Comparisons(rows: compared, medoids: order.compared)
+    }
+
+    /// Lists as they lie, not as they are near: those of a group are side by side, and memory read on from one to the next comes sooner
+    /// (1,000,000 x 768). Clears the bits.
+    @inline(__always)
+    private func scan<S: WalkScorer>(
+        _ chosen: MutableCells<UInt32>, by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
+    ) -> Int {
+        var (run, compared) = (0..<0, 0)
+        for word in 0..<chosen.count where chosen[word] != 0 {
+            var bits = chosen[word]
+            chosen[word] = 0
+            while bits != 0 {
+                let next = positions(of: word << 5 + bits.trailingZeroBitCount)
+                bits &= bits - 1
+                if run.upperBound == next.lowerBound {
+                    run = run.lowerBound..<next.upperBound
+                } else {
+                    prefetch(next, by: scorer)
+                    if !run.isEmpty { compared += scan(run, by: scorer, visible, &pool, space) }
+                    run = next
+                }
+            }
+        }
+        return run.isEmpty ? compared : compared + scan(run, by: scorer, visible, &pool, space)
     }
 
     private func positions(of list: Int) -> Range<Int> { Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]) }
@@ -249,7 +273,7 @@ extension VectorIndex {
         scorer.bytes.prefetch(from: positions.lowerBound * scorer.stride, count: min(positions.count * scorer.stride, Self.bytesAhead))
     }
 
-    /// More are on their way by themselves once the first are read, and would drive out what is being compared.
+    /// More come by themselves once the first are read, and would drive out what is being compared.
     private static let bytesAhead = 16 << 10
 
     /// Compares the visible positions of a range.

@@ -80,7 +80,7 @@ struct ListOrder<S: WalkScorer> {
         compared += count
     }
 
-    // Twice as many found what all lists put in order do (1,000,000 x 768, 24 lists and more); of fewer, four groups lacked a twentieth.
+    // Twice as many found what all lists put in order do (1,000,000 x 768, 32 lists and more); of fewer, four groups lacked a twentieth.
     private static var spare: Int { 2 }
     private static var groupsMin: Int { 8 }
 }
