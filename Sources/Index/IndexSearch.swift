@@ -230,19 +230,24 @@ extension VectorIndex {
         by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
     ) -> Comparisons {
         var order = ListOrder(self, by: scorer, wanted: lists, space)
-        let chosen = space.visited.part(0..<(listCount + 31) / 32)
-        var done = 0
-        while done < lists, let list = order.next() {
-            chosen[list >> 5] |= 1 << UInt32(list & 31)
+        var (done, compared) = (0, 0)
+        if hasGroups {
+            let chosen = space.visited.part(0..<(listCount + 31) / 32)
+            while done < lists, let list = order.next() {
+                chosen[list >> 5] |= 1 << UInt32(list & 31)
+                done += 1
+            }
+            compared = scan(chosen, by: scorer, visible, &pool, space)
+        }
+        while done < lists || compared < rows, let list = order.next() {
+            compared += scan(positions(of: list), by: scorer, visible, &pool, space)
             done += 1
         }
-        var compared = scan(chosen, by: scorer, visible, &pool, space)
-        while compared < rows, let list = order.next() { compared += scan(positions(of: list), by: scorer, visible, &pool, space) }
         return Comparisons(rows: compared, medoids: order.compared)
     }
 
-    /// Lists as they lie, not as they are near: those of a group are side by side, and memory read on from one to the next comes sooner
-    /// (1,000,000 x 768). Clears the bits.
+    /// Lists as they lie, not as they are near: those of a group are side by side, and memory that is read on from one to the next comes sooner:
+    /// a quarter more searches of 1,000,000 x 768, a tenth fewer of 60,000 x 784, whose lists lie anywhere. Clears the bits.
     @inline(__always)
     private func scan<S: WalkScorer>(
         _ chosen: MutableCells<UInt32>, by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
