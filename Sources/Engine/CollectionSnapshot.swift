@@ -40,15 +40,16 @@ package final class CollectionSnapshot: Sendable {
     /// The documents that hits lie in.
     package func documents(of hits: [Hit]) -> HitDocuments { HitDocuments(self, hits) }
 
-    /// The chunk that was found.
-    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView { try chunk(of: hit, in: document(of: hit)) }
+    /// The chunks that were found in these documents; which texts they have is looked up where these will be asked for.
+    package func chunks(of hits: [Hit], in documents: HitDocuments, withTexts: Bool) throws(EngineError) -> HitChunks {
+        try HitChunks(self, hits, documents, withTexts: withTexts)
+    }
 
-    /// The chunk that was found in a document, and if its texts will be asked for, which of them it has.
-    package func chunk(of hit: Hit, in document: NodeView, withTexts: Bool = false) throws(EngineError) -> ChunkView {
+    /// The chunk that was found.
+    package func chunk(of hit: Hit) throws(EngineError) -> ChunkView {
         let place = place(ofRow: Int(hit.row))
-        let part = parts[place.part]
-        let ordinal = try part.chunk(place.row) - document.firstChunk
-        return ChunkView(part: part, row: place.row, ordinal: ordinal, texts: withTexts ? try part.textParts(place.row) : nil)
+        let ordinal = try parts[place.part].chunk(place.row) - document(of: hit).firstChunk
+        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal)
     }
 
     func place(ofRow row: Int) -> ChunkPlace {
@@ -172,6 +173,10 @@ package struct HitDocuments {
         (ids, idEnds) = collection.state.documents.ids.gather(numbers)
     }
 
+    /// Whether there is anything to say of the document but its declared fields.
+    package func hasAttributes(_ hit: Int) -> Bool { rows[hit].present != 0 || rows[hit].parentPlusOne != 0 }
+    fileprivate func firstChunk(_ hit: Int) -> Int { Int(rows[hit].firstChunk) }
+
     /// By the number of the hit.
     package subscript(hit: Int) -> NodeView { NodeView(collection: collection, number: Int(numbers[hit]), row: rows[hit]) }
 
@@ -179,6 +184,40 @@ package struct HitDocuments {
     package func id(_ hit: Int) -> RawSpan {
         // Sound: bytes have no invalid pattern.
         unsafe ids.span.bytes.extracting((hit == 0 ? 0 : idEnds[hit - 1])..<idEnds[hit])
+    }
+}
+
+/// The chunks of an answer's hits, read part by part for the same reason.
+package struct HitChunks {
+    private let collection: CollectionSnapshot
+    private let places: [ChunkPlace]
+    /// By the number of the hit: its chunk's place in the document.
+    package private(set) var ordinals: [Int]
+    /// Which of its texts each has (`ChunkParts`); none where they will not be asked for.
+    private var texts: [UInt8]
+
+    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit], _ documents: HitDocuments, withTexts: Bool) throws(EngineError) {
+        self.collection = collection
+        places = hits.map { collection.place(ofRow: Int($0.row)) }
+        ordinals = [Int](repeating: 0, count: hits.count)
+        texts = [UInt8](repeating: 0, count: hits.count)
+        for part in collection.parts.indices {
+            let own = places.indices.filter { places[$0].part == part }
+            guard !own.isEmpty else { continue }
+            let rows = own.map { places[$0].row }
+            let numbers = try collection.parts[part].chunks(rows)
+            for (index, hit) in own.enumerated() { ordinals[hit] = numbers[index] - documents.firstChunk(hit) }
+            guard withTexts else { continue }
+            let texts = try collection.parts[part].textParts(rows)
+            for (index, hit) in own.enumerated() { self.texts[hit] = texts[index] }
+        }
+    }
+
+    /// Whether one of them has a text or a heading that will be asked for.
+    package var haveTexts: Bool { texts.contains { $0 != 0 } }
+
+    package subscript(hit: Int) -> ChunkView {
+        ChunkView(part: collection.parts[places[hit].part], row: places[hit].row, ordinal: ordinals[hit])
     }
 }
 
@@ -194,31 +233,23 @@ package struct ChunkView {
     private let part: ChunkPart
     private let row: Int
     package let ordinal: Int
-    /// Which texts it has (`ChunkParts`), where that has been looked up.
-    private let texts: UInt8?
 
-    fileprivate init(part: ChunkPart, row: Int, ordinal: Int, texts: UInt8? = nil) {
+    fileprivate init(part: ChunkPart, row: Int, ordinal: Int) {
         self.part = part
         self.row = row
         self.ordinal = ordinal
-        self.texts = texts
-    }
-
-    private func has(_ text: UInt8) throws(EngineError) -> Bool {
-        if let texts { return texts & text != 0 }
-        return try part.textParts(row) & text != 0
     }
 
     /// Its text, if it has one; the reader keeps what it had to unpack, for the chunk's neighbours.
     @_lifetime(&reader)
     package func text(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
-        guard try has(ChunkParts.text) else { return nil }
+        guard try part.textParts(row) & ChunkParts.text != 0 else { return nil }
         return try part.text(row, with: &reader.texts)
     }
 
     @_lifetime(&reader)
     package func heading(with reader: inout ChunkReader) throws(EngineError) -> RawSpan? {
-        guard try has(ChunkParts.heading) else { return nil }
+        guard try part.textParts(row) & ChunkParts.heading != 0 else { return nil }
         return try part.heading(row, with: &reader.headings)
     }
 

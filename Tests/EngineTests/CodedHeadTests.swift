@@ -29,8 +29,9 @@ private struct CodedHead {
     init(_ space: CodedSpace, isIndexed: Bool = true) throws {
         self.space = space
         database = try Self.open(disk)
-        _ = try database.write(.createCollection(CollectionSchema(
-            name: "c", spaces: [SpaceSchema(dimension: space.dimension, metric: space.metric)], fields: [FieldSchema(name: "i", type: .int)])))
+        // Of itself an index of so few rows would have no lines.
+        let schema = SpaceSchema(dimension: space.dimension, metric: space.metric, quantization: space.dimension < 192 ? .auto : .line)
+        _ = try database.write(.createCollection(CollectionSchema(name: "c", spaces: [schema], fields: [FieldSchema(name: "i", type: .int)])))
         try put(0..<Self.indexedCount)
         if isIndexed { try settle() }
     }

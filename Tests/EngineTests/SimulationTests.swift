@@ -43,7 +43,7 @@ private struct Simulation {
     /// Steps until they are done, or until the disk's fault has stopped them.
     private mutating func live(on disk: FaultyDisk, _ known: Witness.Knowledge) throws -> Witness.Knowledge {
         var witness = try Witness(disk, seed: random.next(), known: known)
-        let isCrowded = random.oneIn(100)
+        let isCrowded = random.oneIn(500)
         disk.plan(fault())
         if isCrowded, try !crowd(&witness) { return witness.known }
         for _ in 0..<Int.random(in: 4...16, using: &random) {

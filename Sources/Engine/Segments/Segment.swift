@@ -286,6 +286,17 @@ final class Segment: Sendable {
         try elements(try intact().parts, row..<row + 1)[0]
     }
 
+    /// The same for many rows: first all are made sure of, then all are read, so that the waits for memory overlap.
+    func parts(_ rows: [Int]) throws(EngineError) -> [UInt8] {
+        let column = try intact().parts
+        do throws(Corruption) {
+            for row in rows { try column.touch(row..<row + 1) }
+        } catch { throw quarantine(error) }
+        // Sound: the column holds its file, and what is read was touched.
+        let parts = unsafe column.lentElements(as: UInt8.self)
+        return rows.map { parts[$0] }
+    }
+
     @_lifetime(&reader)
     func text(_ row: Int, with reader: inout BlockReader) throws(EngineError) -> RawSpan { try item(try intact().texts, row, &reader) }
     @_lifetime(&reader)

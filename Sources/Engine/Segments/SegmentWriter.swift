@@ -134,6 +134,26 @@ extension ChunkPart {
         }
     }
 
+    /// The chunks of rows in any order.
+    func chunks(_ wanted: [Int]) throws(EngineError) -> [Int] {
+        switch rows {
+        case .memory(let rows): return wanted.map { rows.firstChunk + $0 }
+        case .segment(let segment):
+            var chunks: [Int] = []
+            chunks.reserveCapacity(wanted.count)
+            for row in wanted { chunks.append(try segment.chunk(ofRow: row)) }
+            return chunks
+        }
+    }
+
+    /// Which texts the chunks of rows in any order have (`ChunkParts`).
+    func textParts(_ wanted: [Int]) throws(EngineError) -> [UInt8] {
+        switch rows {
+        case .memory(let rows): wanted.map { rows.texts[$0].parts }
+        case .segment(let segment): try segment.parts(wanted)
+        }
+    }
+
     /// The row of a live chunk.
     func row(ofChunk chunk: Int) throws(EngineError) -> Int {
         switch rows {

@@ -439,37 +439,46 @@ package struct ResponseWriter: Sendable {
     }
 
     private mutating func hits(_ hits: [Hit], _ collection: CollectionSnapshot, with: Parts) throws(WireError) {
+        let documents = collection.documents(of: hits)
+        let chunks: HitChunks
+        let withTexts = !with.isDisjoint(with: [.text, .heading])
+        do { chunks = try collection.chunks(of: hits, in: documents, withTexts: withTexts) } catch { throw WireError(error) }
         json.key("hits")
         json.beginArray()
-        var reader = ChunkReader()
-        let documents = collection.documents(of: hits)
-        let chunks = try self.chunks(of: hits, in: documents, collection, withTexts: !with.isDisjoint(with: [.text, .heading]))
-        for (index, hit) in hits.enumerated() {
-            json.beginObject()
-            json.key("document")
-            json.string(documents.id(index))
-            json.key("chunk")
-            json.int(chunks[index].ordinal)
-            json.key("score")
-            json.float(hit.score)
-            attributes(of: documents[index], with: with)
-            do { try content(of: chunks[index], collection, with: with, &reader) } catch { throw WireError(error) }
-            json.endObject()
-            try checkSize()
+        if with.contains(.vector) || chunks.haveTexts {
+            try self.hits(hits, documents, chunks, collection, with: with)
+        } else {
+            for index in hits.indices {
+                begin(hits[index], index, documents, chunks, with: with)
+                json.endObject()
+                try checkSize()
+            }
         }
         json.endArray()
     }
 
-    /// All of them before the first is written, for the reason that documents are.
-    private func chunks(
-        of hits: [Hit], in documents: HitDocuments, _ collection: CollectionSnapshot, withTexts: Bool
-    ) throws(WireError) -> [ChunkView] {
-        var chunks: [ChunkView] = []
-        chunks.reserveCapacity(hits.count)
-        do {
-            for (index, hit) in hits.enumerated() { chunks.append(try collection.chunk(of: hit, in: documents[index], withTexts: withTexts)) }
-        } catch { throw WireError(error) }
-        return chunks
+    /// Those of which there may be more to say than where they are.
+    private mutating func hits(
+        _ hits: [Hit], _ documents: HitDocuments, _ chunks: HitChunks, _ collection: CollectionSnapshot, with: Parts
+    ) throws(WireError) {
+        var reader = ChunkReader()
+        for index in hits.indices {
+            begin(hits[index], index, documents, chunks, with: with)
+            do { try content(of: chunks[index], collection, with: with, &reader) } catch { throw WireError(error) }
+            json.endObject()
+            try checkSize()
+        }
+    }
+
+    private mutating func begin(_ hit: Hit, _ index: Int, _ documents: HitDocuments, _ chunks: HitChunks, with: Parts) {
+        json.beginObject()
+        json.key("document")
+        json.string(documents.id(index))
+        json.key("chunk")
+        json.int(chunks.ordinals[index])
+        json.key("score")
+        json.float(hit.score)
+        if with.contains(.fields) || documents.hasAttributes(index) { attributes(of: documents[index], with: with) }
     }
 }
 
