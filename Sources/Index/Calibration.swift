@@ -60,7 +60,7 @@ package struct IndexCalibration: Sendable {
     private static let targets: [Float] = [0.8, 0.85, 0.88, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.9825, 0.985, 0.9875, 0.99, 0.993, 0.996]
     private static let shares: [Float] = [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32]
     private static let widths = [10, 12, 14, 16, 18, 21, 24, 28, 32, 37, 43, 50, 58, 68, 80, 95, 112, 132, 160, 200, 250, 320, 420, 560, 750]
-    private static let listWidths = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384]
+    private static let listWidths = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
     private static let nearestKept = 512
     private static let nearestFew = 10
 
@@ -103,7 +103,9 @@ package struct IndexCalibration: Sendable {
         var plan: IndexPlan
         var foundWithin: [Int]
         var wanted: Int
-        var visited: Float
+        /// On average a query.
+        var rows: Float
+        var medoids: Float
     }
 
     /// Plans of rising width, as far as a wider one may still find more.
@@ -127,18 +129,21 @@ package struct IndexCalibration: Sendable {
             for number in block {
                 let position = calibration.queries[number]
                 let query = calibration.vectors.row(Int(calibration.index.columns.rows[Int(position)]))
-                let visited = calibration.index.findInOrder(query, plan: plan, visible: mask?.visible, excluding: position, scratch: scratch)
-                results.set(number, (visited, wanted[number].compactMap { scratch.placeOfCandidate($0) }))
+                let compared = calibration.index.findInOrder(query, plan: plan, visible: mask?.visible, excluding: position, scratch: scratch)
+                results.set(number, (compared, wanted[number].compactMap { scratch.placeOfCandidate($0) }))
             }
         }
         var within = [Int](repeating: 0, count: plan.refined + 1)
-        var visited = 0
+        var compared = Comparisons(rows: 0, medoids: 0)
         for result in results.all {
-            visited += result.visited
+            compared.rows += result.compared.rows
+            compared.medoids += result.compared.medoids
             for place in result.places { within[place + 1] += 1 }
         }
         for place in 1...plan.refined { within[place] += within[place - 1] }
-        return Trial(plan: plan, foundWithin: within, wanted: total, visited: Float(visited) / Float(wanted.count))
+        let asked = Float(wanted.count)
+        return Trial(
+            plan: plan, foundWithin: within, wanted: total, rows: Float(compared.rows) / asked, medoids: Float(compared.medoids) / asked)
     }
 
     /// For each target the trial, and the candidates of it to refine, that reach it at the least cost.
@@ -150,12 +155,12 @@ package struct IndexCalibration: Sendable {
                 let wanted = Int((min(0.999, target + (1 - target) * 0.1) * Float(trial.wanted)).rounded(.up))
                 guard let refined = trial.foundWithin.firstIndex(where: { $0 >= wanted }) else { continue }
                 let kept = max(refined, k)
-                let (costs, lists) = (index.costs, Float(index.listCount))
-                let cost = lists * costs.scanned + (trial.visited - lists) * (method == .walk ? costs.walked : costs.scanned) + Float(kept) * costs.refined
+                let costs = index.costs
+                let cost = trial.medoids * costs.scanned + trial.rows * (method == .walk ? costs.walked : costs.scanned) + Float(kept) * costs.refined
                 if best.map({ cost < $0.cost }) ?? true {
                     best = CalibratedPoint(
                         method: method, k: UInt32(k), share: share, recall: target, width: UInt32(trial.plan.calibratedWidth),
-                        rows: method == .lists ? UInt32(max(0, trial.visited - Float(index.listCount))) : 0, refined: UInt32(kept), cost: cost)
+                        rows: method == .lists ? UInt32(trial.rows) : 0, refined: UInt32(kept), cost: cost)
                 }
             }
             return best
@@ -253,11 +258,11 @@ private final class ShareMask: Sendable {
 }
 
 private final class TrialResults: Sendable {
-    private let results: Mutex<[(visited: Int, places: [Int])]>
+    private let results: Mutex<[(compared: Comparisons, places: [Int])]>
 
-    init(_ count: Int) { results = Mutex([(visited: Int, places: [Int])](repeating: (0, []), count: count)) }
-    func set(_ place: Int, _ result: (visited: Int, places: [Int])) { results.withLock { $0[place] = result } }
-    var all: [(visited: Int, places: [Int])] { results.withLock { $0 } }
+    init(_ count: Int) { results = Mutex([(compared: Comparisons, places: [Int])](repeating: (Comparisons(rows: 0, medoids: 0), []), count: count)) }
+    func set(_ place: Int, _ result: (compared: Comparisons, places: [Int])) { results.withLock { $0[place] = result } }
+    var all: [(compared: Comparisons, places: [Int])] { results.withLock { $0 } }
 }
 
 private final class CandidateLists: Sendable {

@@ -10,6 +10,10 @@ package struct IndexSettings: Sendable {
     package var threads = 1
     /// Equal seeds build equal indexes.
     package var seed: UInt64 = 1
+    /// About how many rows a list has.
+    package var listRows = 250
+    /// Lists, or groups of lists, that a search scores in passing: more lists than these are put in groups.
+    package var tableMax = 512
     /// Asked often: once it says yes, the build is given up.
     package var isCancelled: @Sendable () -> Bool = { false }
 
@@ -26,6 +30,9 @@ package final class BuiltIndex: Sendable {
     package let listStarts: CellBuffer<UInt32>
     package let medoids: CellBuffer<UInt32>
     package let medoidCodes: CellBuffer<UInt8>
+    package let groupStarts: CellBuffer<UInt32>
+    package let groupMedoids: CellBuffer<UInt32>
+    package let groupCodes: CellBuffer<UInt8>
     package let exceptions: CellBuffer<UInt32>
     package let centre: CellBuffer<Float>
     package let lineMean: CellBuffer<Float>
@@ -40,7 +47,8 @@ package final class BuiltIndex: Sendable {
 
     fileprivate init(
         parameters: IndexParameters, rows: CellBuffer<UInt32>, codes: CellBuffer<UInt8>, lines: CellBuffer<UInt8>, links: CellBuffer<UInt32>,
-        listStarts: CellBuffer<UInt32>, medoids: CellBuffer<UInt32>, medoidCodes: CellBuffer<UInt8>, exceptions: CellBuffer<UInt32>,
+        listStarts: CellBuffer<UInt32>, medoids: CellBuffer<UInt32>, medoidCodes: CellBuffer<UInt8>, groupStarts: CellBuffer<UInt32>,
+        groupMedoids: CellBuffer<UInt32>, groupCodes: CellBuffer<UInt8>, exceptions: CellBuffer<UInt32>,
         centre: CellBuffer<Float>, lineMean: CellBuffer<Float>, projection: LineProjection?
     ) {
         self.parameters = parameters
@@ -52,6 +60,9 @@ package final class BuiltIndex: Sendable {
         self.listStarts = listStarts
         self.medoids = medoids
         self.medoidCodes = medoidCodes
+        self.groupStarts = groupStarts
+        self.groupMedoids = groupMedoids
+        self.groupCodes = groupCodes
         self.exceptions = exceptions
         self.centre = centre
         self.lineMean = lineMean
@@ -64,6 +75,7 @@ package final class BuiltIndex: Sendable {
         IndexColumns(
             parameters: parameters, parameterWords: parameterWords.cells.readOnly, rows: rows.cells.readOnly, codes: codes.cells.readOnly, lines: lines.cells.readOnly, links: links.cells.readOnly,
             listStarts: listStarts.cells.readOnly, medoids: medoids.cells.readOnly, medoidCodes: medoidCodes.cells.readOnly,
+            groupStarts: groupStarts.cells.readOnly, groupMedoids: groupMedoids.cells.readOnly, groupCodes: groupCodes.cells.readOnly,
             exceptions: exceptions.cells.readOnly, centre: centre.cells.readOnly, lineMean: lineMean.cells.readOnly,
             lineBlocks: lineBlocks.cells.readOnly, lineSums: lineSums.cells.readOnly, lineScales: lineScales.cells.readOnly,
             calibration: calibration.withLock { $0?.cells.readOnly } ?? noWords.cells.readOnly)
@@ -109,20 +121,13 @@ package struct IndexBuilder: Sendable {
         let cells = sample.cells.readOnly.part(0..<Inliers.gather(sample.cells, dimension: dimension) * dimension)
         let grid = CodeGrid(sample: cells.part(0..<min(cells.count, Self.gridRows * dimension)), dimension: dimension)
         let line = lineCode(cells)
-        guard let lists = assignLists(cells) else { return nil }
+        let builder = ListBuilder(count: count, dimension: dimension, settings: settings, workers: workers, prepare: prepare)
+        guard let lists = builder.lists(sample: cells) else { return nil }
         let codes = encode(lists, grid, line)
         if settings.isCancelled() { return nil }
-        guard let links = settings.hasGraph ? link(codes, lists.medoids) : CellBuffer<UInt32>(count: 0) else { return nil }
+        guard let links = settings.hasGraph ? link(codes, lists.tableMedoids) : CellBuffer<UInt32>(count: 0) else { return nil }
         codes.writeTails(hasNorms: transform.hasNorms)
         let stride = codes.rows.stride
-        let medoidCodes = CellBuffer<UInt8>(count: lists.medoids.count * (line == nil ? stride : 64))
-        for (list, medoid) in lists.medoids.enumerated() {
-            if line == nil {
-                medoidCodes.cells.copy(codes.rows.row(Int(medoid)), at: list * stride)
-            } else {
-                medoidCodes.cells.copy(codes.lines.cells.readOnly.part(Int(medoid) * 64..<Int(medoid) * 64 + 64), at: list * 64)
-            }
-        }
         // So that a float tells every sum of squares and product there can be.
         let isExact = transform.hasNorms && dimension < 1024 && grid.standsOnWholeNumbers && codes.isExact
         let parameters = IndexParameters(
@@ -130,8 +135,9 @@ package struct IndexBuilder: Sendable {
             degree: settings.hasGraph ? UInt32(GraphSettings.degreeDefault) : 0, listCount: UInt32(lists.medoids.count),
             boundSquared: transform.boundSquared, step: grid.step, squaredError: grid.squaredError, flags: isExact ? 1 : 0)
         return BuiltIndex(
-            parameters: parameters, rows: lists.rows, codes: codes.bytes, lines: codes.lines, links: links,
-            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), medoidCodes: medoidCodes,
+            parameters: parameters, rows: CellBuffer(lists.order.map { selected[Int($0)] }), codes: codes.bytes, lines: codes.lines, links: links,
+            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), medoidCodes: codes.table(of: lists.medoids),
+            groupStarts: CellBuffer(lists.groupStarts), groupMedoids: CellBuffer(lists.groupMedoids), groupCodes: codes.table(of: lists.groupMedoids),
             exceptions: CellBuffer(codes.exceptions), centre: CellBuffer(grid.centre), lineMean: CellBuffer(line?.mean ?? []),
             projection: line.map(LineProjection.init))
     }
@@ -163,70 +169,9 @@ package struct IndexBuilder: Sendable {
         return sample
     }
 
-    private func prepare(_ block: Range<Int>, into rows: MutableCells<Float>) {
-        for (i, index) in block.enumerated() { prepare(index, into: rows.part(i * dimension..<(i + 1) * dimension)) }
-    }
-
     private func prepare(_ index: Int, into out: MutableCells<Float>) {
         let row = Int(selected[index])
         transform.prepare(vectors.row(row), factor: vectors.factors[row], into: out)
-    }
-
-    // MARK: Lists
-
-    /// Lists in order: rows by position, where lists begin, and each one's middle.
-    private struct Lists {
-        var rows: CellBuffer<UInt32>
-        /// By position: the number in `selected`.
-        var order: [UInt32]
-        var starts: [UInt32]
-        var medoids: [UInt32]
-    }
-
-    /// About 250 rows a list, but no more lists than an entry table is scored in passing.
-    private var listCount: Int { max(1, min(count / 250, 512)) }
-
-    /// nil where it was cancelled.
-    private func assignLists(_ sample: Cells<Float>) -> Lists? {
-        let centreRows = min(sample.count / dimension, max(Self.gridRows, 32 * listCount))
-        let centres = ListCentres(sample: sample.part(0..<centreRows * dimension), dimension: dimension, count: listCount, seed: settings.seed &+ 1, workers: workers)
-        let nearest = CellBuffer<UInt32>(count: count), distances = CellBuffer<Float>(count: count)
-        workers.forEachBlock(count, size: ListCentres.blockRows, room: { ListRoom(self, centres) }) { block, room in
-            prepare(block, into: room.rows.cells)
-            let rows = room.rows.cells.readOnly.part(0..<block.count * dimension)
-            centres.assign(rows, into: nearest.cells.part(block), distances: distances.cells.part(block), products: room.products.cells)
-            for (i, index) in block.enumerated() {
-                distances.cells[index] += Float(Kernels.best.sumOfSquares(rows.part(i * dimension..<(i + 1) * dimension).span))
-            }
-        }
-        if settings.isCancelled() { return nil }
-        var starts = [UInt32](repeating: 0, count: centres.count + 1)
-        for index in 0..<count { starts[Int(nearest.cells[index]) + 1] += 1 }
-        for list in 0..<centres.count { starts[list + 1] += starts[list] }
-        var (next, order) = (starts, [UInt32](repeating: 0, count: count))
-        for index in 0..<count {
-            let list = Int(nearest.cells[index])
-            order[Int(next[list])] = UInt32(index)
-            next[list] += 1
-        }
-        // Lists that got nothing are left out.
-        let used = (0..<centres.count).filter { starts[$0] < starts[$0 + 1] }
-        let medoids = used.map { list in
-            let positions = starts[list]..<starts[list + 1]
-            return positions.min { distances.cells[Int(order[Int($0)])] < distances.cells[Int(order[Int($1)])] }!  // Not empty.
-        }
-        return Lists(
-            rows: CellBuffer(order.map { selected[Int($0)] }), order: order, starts: used.map { starts[$0] } + [UInt32(count)], medoids: medoids)
-    }
-
-    private final class ListRoom {
-        let rows: CellBuffer<Float>
-        let products: CellBuffer<Float>
-
-        init(_ builder: IndexBuilder, _ centres: ListCentres) {
-            rows = CellBuffer(count: ListCentres.blockRows * builder.dimension)
-            products = CellBuffer(count: ListCentres.blockRows * centres.count)
-        }
     }
 
     // MARK: Codes
@@ -256,6 +201,17 @@ package struct IndexBuilder: Sendable {
 
         func setException(_ position: Int) { isException.cells[position] = 1 }
         var exceptions: [UInt32] { (0..<UInt32(norms.count)).filter { isException.cells[Int($0)] != 0 } }
+
+        /// Rows' lines side by side, or their codes where there are no lines.
+        func table(of positions: [UInt32]) -> CellBuffer<UInt8> {
+            let hasLines = lines.count > 0
+            let (bytes, stride) = hasLines ? (lines.cells.readOnly, LineColumn.lineBytes) : (rows.bytes, rows.stride)
+            let table = CellBuffer<UInt8>(count: positions.count * stride)
+            for (i, position) in positions.enumerated() {
+                table.cells.copy(bytes.part(Int(position) * stride..<(Int(position) + 1) * stride), at: i * stride)
+            }
+            return table
+        }
 
         /// Sums of squares into the rows' last bytes, where distances need them.
         func writeTails(hasNorms: Bool) {

@@ -4,11 +4,11 @@ package import Memory
 /// Columns by id, little-endian. See the format's page.
 package enum IndexColumn: UInt32, CaseIterable, Sendable {
     case parameters, rows, codes, lines, links, listStarts, medoids, medoidCodes, exceptions, centre, lineMean, lineBlocks, lineSums, lineScales
-    case calibration
+    case calibration, groupStarts, groupMedoids, groupCodes
 
     package var elementBytes: Int {
         switch self {
-        case .codes, .lines, .medoidCodes, .lineBlocks: 1
+        case .codes, .lines, .medoidCodes, .groupCodes, .lineBlocks: 1
         default: 4
         }
     }
@@ -33,6 +33,9 @@ extension IndexColumns {
         case .lineSums: lineSums.bytes
         case .lineScales: lineScales.bytes
         case .calibration: calibration.bytes
+        case .groupStarts: groupStarts.bytes
+        case .groupMedoids: groupMedoids.bytes
+        case .groupCodes: groupCodes
         }
     }
 
@@ -74,7 +77,11 @@ extension IndexColumns {
         listStarts = try words(.listStarts, as: UInt32.self, count: lists + 1)
         medoids = try words(.medoids, as: UInt32.self, count: lists)
         let hasLines = lines.count > 0
-        medoidCodes = try words(.medoidCodes, as: UInt8.self, count: lists * (hasLines ? LineColumn.lineBytes : stride))
+        let entryBytes = hasLines ? LineColumn.lineBytes : stride
+        medoidCodes = try words(.medoidCodes, as: UInt8.self, count: lists * entryBytes)
+        groupStarts = try words(.groupStarts, as: UInt32.self, count: nil)
+        groupMedoids = try words(.groupMedoids, as: UInt32.self, count: max(0, groupStarts.count - 1))
+        groupCodes = try words(.groupCodes, as: UInt8.self, count: groupMedoids.count * entryBytes)
         exceptions = try words(.exceptions, as: UInt32.self, count: nil)
         centre = try words(.centre, as: Float.self, count: transform.dimension)
         lineMean = try words(.lineMean, as: Float.self, count: hasLines ? transform.dimension : 0)
@@ -88,7 +95,9 @@ extension IndexColumns {
         try require(!parameters.isExact || (transform.hasNorms && parameters.step == 1 && centre.areWhole), "a grid on whole numbers")
         try require(rows.areBelow(UInt32(rowCount)) && rows.areDistinct(below: rowCount), "rows of the segment, each once")
         try require(links.areBelow(UInt32(count), orEqual: VectorIndex.noLink), "links to rows of the index")
-        try require(medoids.areBelow(UInt32(count)) && exceptions.areBelow(UInt32(count)), "medoids and exceptions among the rows")
+        try require(
+            medoids.areBelow(UInt32(count)) && groupMedoids.areBelow(UInt32(count)) && exceptions.areBelow(UInt32(count)),
+            "medoids and exceptions among the rows")
         try require(exceptions.areRising, "exceptions in order, each once")
         var last: UInt32 = 0
         for list in 0...lists {
@@ -96,6 +105,10 @@ extension IndexColumns {
             last = listStarts[list]
         }
         try require(Int(last) == count, "every row in a list")
+        guard groupStarts.count > 0 else { return }
+        // Rising from the first list to the last, they are all within.
+        try require(groupStarts.areRising, "groups one after the other, each with a list")
+        try require(groupStarts[0] == 0 && Int(groupStarts[groupStarts.count - 1]) == lists, "every list in a group")
     }
 }
 

@@ -43,6 +43,15 @@ package struct VisiblePositions: Sendable {
     }
 }
 
+/// What a search has compared the query with.
+struct Comparisons {
+    var rows: Int
+    /// Of lists and of groups.
+    var medoids: Int
+
+    var count: Int { rows + medoids }
+}
+
 extension VectorIndex {
     /// Finds candidates for the k nearest visible rows: their rows go to `scratch.candidates`, nearest first by code, as many as
     /// may be among the k. `rank` then settles the order. Returns how many rows were compared.
@@ -51,7 +60,7 @@ extension VectorIndex {
     package func search(
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions? = nil, scratch: SearchScratch
     ) -> Int {
-        search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch)
+        search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch).count
     }
 
     /// All visible rows as candidates, whatever their codes say; returns how many.
@@ -78,18 +87,18 @@ extension VectorIndex {
     /// The same as if one position were not there.
     func search(
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32?, scratch: SearchScratch
-    ) -> Int {
+    ) -> Comparisons {
         let refined = min(max(plan.refined, k), count)
         let space = space(for: plan, refined: refined, scratch)
         let (found, code) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
         settle(found, k: k, code, visible, excluded, space, scratch)
-        return found.visited
+        return found.compared
     }
 
     /// Positions in the order in which the plan finds them, into `scratch.candidates`: how plans are measured.
     func findInOrder(
         _ query: Cells<Float>, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32, scratch: SearchScratch
-    ) -> Int {
+    ) -> Comparisons {
         let space = space(for: plan, refined: plan.refined + 1, scratch)
         let (found, _) = find(query, plan, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
         var count = 0
@@ -98,7 +107,7 @@ extension VectorIndex {
             count += 1
         }
         scratch.candidates = space.candidateRows.readOnly.part(0..<count)
-        return found.visited
+        return found.compared
     }
 
     private func space(for plan: IndexPlan, refined: Int, _ scratch: SearchScratch) -> SearchSpace {
@@ -111,8 +120,7 @@ extension VectorIndex {
     private struct Found {
         var pool: CandidatePool
         var refined: Int
-        /// Rows compared.
-        var visited: Int
+        var compared: Comparisons
     }
 
     private func find(
@@ -137,40 +145,38 @@ extension VectorIndex {
     private func find<S: WalkScorer>(
         _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
     ) -> Found {
-        let table = scorer.table(columns.medoidCodes)
         switch plan {
         case .walk(let width, _, let elsewhere):
-            let entries = nearestLists(table, space)
+            let entries = entries(by: scorer, space)
             var pool = CandidatePool(keys: space.keys, capacity: max(width, refined))
             guard let visible else {
-                let visited = walk(from: entries, by: scorer, &pool, excluded, space) { _ in }
-                return Found(pool: pool, refined: refined, visited: visited)
+                let compared = walk(from: entries, by: scorer, &pool, excluded, space) { _ in }
+                return Found(pool: pool, refined: refined, compared: compared)
             }
-            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(table, by: scorer, elsewhere, refined: refined, visible, space) }
+            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space) }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
-            let visited = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
-            return Found(pool: seen, refined: refined, visited: visited)
+            let compared = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
+            return Found(pool: seen, refined: refined, compared: compared)
         case .lists(let lists, let rows, _, let elsewhere):
-            if elsewhere > 0, let visible, isElsewhere(visible, than: nearestLists(table, space)) {
-                return searchElsewhere(table, by: scorer, elsewhere, refined: refined, visible, space)
+            if elsewhere > 0, let visible, isElsewhere(visible, than: entries(by: scorer, space)) {
+                return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space)
             }
             var pool = CandidatePool(keys: space.keys, capacity: refined)
-            let visited = scanLists(from: table, by: scorer, lists: lists, rows: rows, visible, &pool, space)
-            return Found(pool: pool, refined: refined, visited: visited)
+            let compared = scanLists(by: scorer, lists: lists, rows: rows, visible, &pool, space)
+            return Found(pool: pool, refined: refined, compared: compared)
         case .scan:
             var pool = CandidatePool(keys: space.keys, capacity: refined)
-            let visited = scan(0..<count, by: scorer, visible, &pool, space)
-            return Found(pool: pool, refined: refined, visited: visited)
+            let compared = scan(0..<count, by: scorer, visible, &pool, space)
+            return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: 0))
         }
     }
 
-    /// The lists whose medoids are nearest, for a walk to begin with: one to eight made no difference beyond the noise. All medoids'
-    /// distances stay in `space.estimates`.
+    /// The nearest of the table, for a walk to begin with: one to eight made no difference beyond the noise.
     @inline(__always)
-    private func nearestLists<S: WalkScorer>(_ table: S, _ space: SearchSpace) -> CandidatePool {
-        table.score(0..<listCount, into: space.estimates)
+    private func entries<S: WalkScorer>(by scorer: S, _ space: SearchSpace) -> CandidatePool {
+        scorer.table(tableCodes).score(0..<tableCount, into: space.estimates)
         var nearest = CandidatePool(keys: space.otherKeys, capacity: Self.entryCount)
-        nearest.offer(listNumbers, space.estimates.readOnly, by: kernels)
+        nearest.offer(listNumbers.part(0..<tableCount), space.estimates.readOnly, by: kernels)
         return nearest
     }
 
@@ -178,14 +184,13 @@ extension VectorIndex {
 
     // MARK: Visible rows that lie elsewhere
 
-    /// Whether those lists hold less than two thirds of the visible rows that they would, were these spread evenly, and less than chance
-    /// explains (three standard deviations).
-    private func isElsewhere(_ visible: VisiblePositions, than lists: CandidatePool) -> Bool {
+    /// Whether those entries' lists hold less than two thirds of the visible rows that they would, were these spread evenly, and less than
+    /// chance explains (three standard deviations).
+    private func isElsewhere(_ visible: VisiblePositions, than entries: CandidatePool) -> Bool {
         var (rows, seen) = (0, 0)
-        // Of a small index they would be a good part.
-        for place in 0..<min(lists.count, max(1, listCount / 16)) {
-            let list = Int(CandidateKey.number(lists[place]))
-            let range = Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1])
+        // Of a small index all of them would be a good part.
+        for place in 0..<min(entries.count, max(1, tableCount / 16)) {
+            let range = positions(ofEntry: Int(CandidateKey.number(entries[place])))
             rows += range.count
             seen += visible.count(in: range)
         }
@@ -195,12 +200,12 @@ extension VectorIndex {
 
     /// Far from a query the order of lists tells less, and so does that of estimates.
     private func searchElsewhere<S: WalkScorer>(
-        _ table: S, by scorer: S, _ rows: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
+        by scorer: S, _ rows: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
     ) -> Found {
         let refined = Self.refinedElsewhere * refined
         var pool = CandidatePool(keys: space.keys, capacity: refined)
-        let visited = scanLists(from: table, by: scorer, lists: 1, rows: rows, visible, &pool, space)
-        return Found(pool: pool, refined: refined, visited: visited)
+        let compared = scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
+        return Found(pool: pool, refined: refined, compared: compared)
     }
 
     static let refinedElsewhere = 2
@@ -212,7 +217,7 @@ extension VectorIndex {
     @inline(__always)
     private func walk<S: WalkScorer>(
         from entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace, meet: (Cells<UInt32>) -> Void
-    ) -> Int {
+    ) -> Comparisons {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
         var seen = enter(entries, &pool, excluded, space)
         // An excluded position comes first, and is not met.
@@ -231,7 +236,7 @@ extension VectorIndex {
             meet(ids)
         }
         for i in 0..<seen { visited[Int(touched[i]) >> 5] = 0 }
-        return seen + listCount
+        return Comparisons(rows: seen, medoids: tableCount)
     }
 
     /// The same, with the visible rows kept apart: all rows show the way, visible ones are found.
@@ -239,7 +244,7 @@ extension VectorIndex {
     private func walk<S: WalkScorer>(
         from entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ visible: VisiblePositions, _ found: inout CandidatePool,
         _ excluded: UInt32?, _ space: SearchSpace
-    ) -> Int {
+    ) -> Comparisons {
         walk(from: entries, by: scorer, &pool, excluded, space) { met in
             var count = 0
             for i in 0..<met.count {
@@ -251,8 +256,8 @@ extension VectorIndex {
         }
     }
 
-    /// Puts the medoids of some lists into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
-    private func enter(_ lists: CandidatePool, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+    /// Puts the medoids of the table's entries into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
+    private func enter(_ entries: CandidatePool, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
         var seen = 0
         if let excluded {
@@ -261,13 +266,13 @@ extension VectorIndex {
             seen = 1
         }
         let first = seen
-        for place in 0..<lists.count {
-            let position = columns.medoids[Int(CandidateKey.number(lists[place]))]
+        for place in 0..<entries.count {
+            let position = tableMedoids[Int(CandidateKey.number(entries[place]))]
             let bit: UInt32 = 1 << (position & 31)
             guard visited[Int(position) >> 5] & bit == 0 else { continue }
             visited[Int(position) >> 5] |= bit
             touched[seen] = position
-            estimates[seen - first] = CandidateKey.distance(lists[place])
+            estimates[seen - first] = CandidateKey.distance(entries[place])
             columns.links.prefetch(from: Int(position) * degree, count: degree)
             seen += 1
         }
@@ -280,26 +285,65 @@ extension VectorIndex {
     /// Goes through the nearest lists until enough lists and enough rows were seen.
     @inline(__always)
     private func scanLists<S: WalkScorer>(
-        from table: S, by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
-    ) -> Int {
-        let estimates = space.estimates
-        table.score(0..<listCount, into: estimates)
-        // Mostly few lists are gone through; where they held too little, all are put in order.
-        var ordered = CandidatePool(keys: space.listKeys, capacity: min(listCount, max(2 * lists, 32)))
-        ordered.offer(listNumbers, estimates.readOnly, by: kernels)
+        by scorer: S, lists: Int, rows: Int, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
+    ) -> Comparisons {
+        var order = ListOrder(self, by: scorer, wanted: lists, space)
         var (done, compared) = (0, 0)
-        while done < listCount, done < lists || compared < rows {
-            if done == ordered.count {
-                ordered = CandidatePool(keys: space.listKeys, capacity: listCount)
-                table.score(0..<listCount, into: estimates)
-                ordered.offer(listNumbers, estimates.readOnly, by: kernels)
+        if hasGroups {
+            let chosen = space.visited.part(0..<(listCount + 31) / 32)
+            while done < lists, let list = order.next() {
+                chosen[list >> 5] |= 1 << UInt32(list & 31)
+                done += 1
             }
-            let list = Int(CandidateKey.number(ordered[done]))
-            compared += scan(Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]), by: scorer, visible, &pool, space)
+            compared = scan(chosen, by: scorer, visible, &pool, space)
+        }
+        while done < lists || compared < rows, let list = order.next() {
+            compared += scan(positions(of: list), by: scorer, visible, &pool, space)
             done += 1
         }
-        return compared + listCount
+        return Comparisons(rows: compared, medoids: order.compared)
     }
+
+    /// Lists as they lie, not as they are near: those of a group are side by side, and memory that is read on from one to the next comes sooner:
+    /// a quarter more searches of 1,000,000 x 768, a tenth fewer of 60,000 x 784, whose lists lie anywhere. Clears the bits.
+    @inline(__always)
+    private func scan<S: WalkScorer>(
+        _ chosen: MutableCells<UInt32>, by scorer: S, _ visible: VisiblePositions?, _ pool: inout CandidatePool, _ space: SearchSpace
+    ) -> Int {
+        var (run, compared) = (0..<0, 0)
+        for word in 0..<chosen.count where chosen[word] != 0 {
+            var bits = chosen[word]
+            chosen[word] = 0
+            while bits != 0 {
+                let next = positions(of: word << 5 + bits.trailingZeroBitCount)
+                bits &= bits - 1
+                if run.upperBound == next.lowerBound {
+                    run = run.lowerBound..<next.upperBound
+                } else {
+                    prefetch(next, by: scorer)
+                    if !run.isEmpty { compared += scan(run, by: scorer, visible, &pool, space) }
+                    run = next
+                }
+            }
+        }
+        return run.isEmpty ? compared : compared + scan(run, by: scorer, visible, &pool, space)
+    }
+
+    private func positions(of list: Int) -> Range<Int> { Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]) }
+
+    /// Of a list of the table, or of all lists of a group.
+    private func positions(ofEntry entry: Int) -> Range<Int> {
+        guard hasGroups else { return positions(of: entry) }
+        return Int(columns.listStarts[Int(columns.groupStarts[entry])])..<Int(columns.listStarts[Int(columns.groupStarts[entry + 1])])
+    }
+
+    @inline(__always)
+    private func prefetch<S: WalkScorer>(_ positions: Range<Int>, by scorer: S) {
+        scorer.bytes.prefetch(from: positions.lowerBound * scorer.stride, count: min(positions.count * scorer.stride, Self.bytesAhead))
+    }
+
+    /// More come by themselves once the first are read, and would drive out what is being compared.
+    private static let bytesAhead = 16 << 10
 
     /// Compares the visible positions of a range.
     @inline(__always)

@@ -48,6 +48,7 @@ package final class SearchScratch {
         space.otherKeys = cells(keys)
         space.visibleKeys = cells(keys)
         space.listKeys = cells(sizes.lists + CandidatePool.spareKeys)
+        space.tableKeys = cells(sizes.lists + CandidatePool.spareKeys)
         space.estimates = cells(block)
         space.scores = cells(block)
         space.dots = cells(block)
@@ -102,6 +103,7 @@ struct SearchSpace {
     var otherKeys = MutableCells<UInt64>.none
     var visibleKeys = MutableCells<UInt64>.none
     var listKeys = MutableCells<UInt64>.none
+    var tableKeys = MutableCells<UInt64>.none
     var estimates = MutableCells<Float>.none
     var scores = MutableCells<Float>.none
     var dots = MutableCells<Int32>.none

@@ -20,6 +20,12 @@ package struct IndexColumns: Sendable {
     package var medoids: Cells<UInt32>
     /// The medoids' lines side by side, or their codes where there are no lines.
     package var medoidCodes: Cells<UInt8>
+    /// The first list of each group, and the number of lists behind the last; none where the table holds all lists.
+    package var groupStarts: Cells<UInt32>
+    /// By group: the position of the row in its middle.
+    package var groupMedoids: Cells<UInt32>
+    /// The groups' medoids like the lists'.
+    package var groupCodes: Cells<UInt8>
     /// Positions whose codes do not tell where they are: every search compares them.
     package var exceptions: Cells<UInt32>
     /// By dimension.
@@ -57,7 +63,7 @@ package final class VectorIndex: Sendable {
     let transform: VectorTransform
     let codes: CodeRows
     let kernels = CodeKernels.best
-    /// 0..<listCount, as candidates.
+    /// 0..<listCount, as candidates: lists, and groups, which are fewer.
     private let numbers: CellBuffer<UInt32>
     private let noCentre: CellBuffer<Float>
     /// What was measured at build.
@@ -86,6 +92,12 @@ package final class VectorIndex: Sendable {
     var zeros: Cells<Float> { noCentre.cells.readOnly }
     var listNumbers: Cells<UInt32> { numbers.cells.readOnly }
     var listCount: Int { Int(columns.parameters.listCount) }
+
+    // The table: what every search scores first, groups' medoids where lists are in groups.
+    var hasGroups: Bool { columns.groupMedoids.count > 0 }
+    var tableCodes: Cells<UInt8> { hasGroups ? columns.groupCodes : columns.medoidCodes }
+    var tableMedoids: Cells<UInt32> { hasGroups ? columns.groupMedoids : columns.medoids }
+    var tableCount: Int { tableMedoids.count }
 }
 
 extension IndexColumns {
@@ -102,6 +114,7 @@ extension IndexColumns {
         }
         columns.links = copy(links)
         columns.medoidCodes = copy(medoidCodes)
+        columns.groupCodes = copy(groupCodes)
         columns.lines = copy(lines)
         // Without lines the walk reads codes.
         if lines.count == 0 || codes.count <= codesMax { columns.codes = copy(codes) }

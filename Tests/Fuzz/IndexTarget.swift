@@ -46,7 +46,7 @@ private struct OriginalIndex: Sendable {
     private static func any(_ random: inout SeededRandom) -> Float { Float.random(in: -1...1, using: &random) }
     private static func byte(_ random: inout SeededRandom) -> Float { Float(UInt8.random(in: 0...255, using: &random)) }
 
-    /// Each metric, with a graph and without, with lines and without, on the grid and beside it.
+    /// Each metric, with a graph and without, with lines and without, on the grid and beside it, lists in groups and in one table.
     static let all: [OriginalIndex] = [
         OriginalIndex(.l2, dimension: 3, count: 90, seed: 1, any) { _ in },
         OriginalIndex(.cosine, dimension: 192, count: 300, seed: 2, any) { $0.hasLines = true },
@@ -54,6 +54,7 @@ private struct OriginalIndex: Sendable {
         OriginalIndex(.l2, dimension: 8, count: 200, seed: 4, byte) { _ in },
         OriginalIndex(.dot, dimension: 7, count: 100, seed: 5, any) { $0.hasGraph = false },
         OriginalIndex(.l2, dimension: 200, count: 290, seed: 6, any) { $0.hasLines = true },
+        OriginalIndex(.l2, dimension: 6, count: 280, seed: 7, any) { ($0.listRows, $0.tableMax) = (10, 6) },
     ]
 }
 
@@ -189,6 +190,8 @@ private struct ForgedIndex {
             let row = (columns[.lines] ?? []).isEmpty ? stride % 4096 : 64
             columns[.medoids] = cut(.medoids, to: 4 * new)
             columns[.medoidCodes] = cut(.medoidCodes, to: row * new)
+            let groups = (columns[.groupMedoids] ?? []).count / 4
+            if groups > 0 { setWord(groups, of: .groupStarts, to: UInt32(new)) }
             columns[.listStarts] = [UInt8](repeating: 0, count: 4 * new + 4)
             for list in 0...new { setWord(list, of: .listStarts, to: UInt32(new == 0 ? 0 : (count % 1024) * list / new)) }
         }

@@ -12,10 +12,13 @@ struct IndexFormatTests {
         let fixture: IndexFixture
         var columns: [IndexColumn: [UInt8]]
 
-        init(_ metric: Metric, whole: Bool = false, lines: Bool = false) {
+        init(_ metric: Metric, whole: Bool = false, lines: Bool = false, groups: Bool = false) {
             var random = IndexFormatTests.random
             let rows = (whole ? VectorKind.bytes : .gaussian).rows(300, lines ? 192 : 9, &random)
-            fixture = IndexFixture(rows, metric) { $0.hasLines = lines }
+            fixture = IndexFixture(rows, metric) {
+                $0.hasLines = lines
+                if groups { ($0.listRows, $0.tableMax) = (10, 6) }
+            }
             let lent = fixture.built.columns
             columns = Dictionary(uniqueKeysWithValues: IndexColumn.allCases.map { id in
                 let bytes = lent.bytes(of: id)
@@ -44,8 +47,8 @@ struct IndexFormatTests {
         }
     }
 
-    private static func isRefused(_ metric: Metric, whole: Bool = false, lines: Bool = false, _ change: (inout Stored) -> Void) -> Bool {
-        var stored = Stored(metric, whole: whole, lines: lines)
+    private static func isRefused(_ metric: Metric, whole: Bool = false, lines: Bool = false, groups: Bool = false, _ change: (inout Stored) -> Void) -> Bool {
+        var stored = Stored(metric, whole: whole, lines: lines, groups: groups)
         change(&stored)
         do throws(Corruption) { _ = try stored.open() } catch { return true }
         return false
@@ -64,6 +67,29 @@ struct IndexFormatTests {
         #expect(Self.isRefused(.l2) { $0.set(1, of: .listStarts, to: 299) })
         #expect(Self.isRefused(.l2) { $0.columns[.exceptions] = [44, 1, 0, 0] })
         #expect(!Self.isRefused(.l2) { $0.columns[.exceptions] = [43, 1, 0, 0] })
+    }
+
+    @Test(arguments: [false, true])
+    func `groups that do not take the lists one after the other, all and once each, are refused`(lines: Bool) {
+        func isRefused(_ change: (inout Stored) -> Void) -> Bool { Self.isRefused(.cosine, lines: lines, groups: true, change) }
+        #expect(Stored(.cosine, lines: lines, groups: true).columns[.groupMedoids]!.count > 8)  // All columns are there.
+        #expect(!isRefused { _ in })
+        #expect(isRefused { $0.set(0, of: .groupStarts, to: 1) })
+        #expect(isRefused { $0.set(1, of: .groupStarts, to: 0) })
+        #expect(isRefused { $0.set(1, of: .groupStarts, to: $0.word(2, of: .groupStarts)) })
+        #expect(isRefused { $0.set(1, of: .groupStarts, to: .max) })
+        for change in [1, .max as UInt32] {
+            #expect(isRefused { $0.set($0.columns[.groupStarts]!.count / 4 - 1, of: .groupStarts, to: $0.word(5, of: .parameters) &+ change) })  // As above.
+        }
+        #expect(isRefused { $0.set(0, of: .groupMedoids, to: 300) })
+        for id in [IndexColumn.groupStarts, .groupMedoids, .groupCodes] {
+            #expect(isRefused { $0.columns[id] = [] }, "\(id)")
+            #expect(isRefused { $0.columns[id]!.removeLast(4) }, "\(id)")  // As above.
+            #expect(isRefused { $0.columns[id]! += [0, 0, 0, 0] }, "\(id)")  // As above.
+        }
+        // Without any of them, the lists are all in one table.
+        #expect(!isRefused { for id in [IndexColumn.groupStarts, .groupMedoids, .groupCodes] { $0.columns[id] = [] } })
+        #expect(Self.isRefused(.cosine, lines: lines) { $0.columns[.groupStarts] = [0, 0, 0, 0] })
     }
 
     @Test func `a row that is there twice is refused: it would be found twice`() {

@@ -54,12 +54,13 @@ struct ReachabilityTests {
 }
 
 extension IndexFixture {
-    /// Rows that cannot be reached from some medoid; links that lead nowhere count too.
+    /// Rows that cannot be reached from some medoid that walks begin from; links that lead nowhere count too.
     var unreachableRows: Set<UInt32> {
         var missing = Set<UInt32>()
         let degree = Int(built.parameters.degree)
-        for medoid in 0..<built.medoids.count {
-            var (seen, todo) = ([Bool](repeating: false, count: count), [built.medoids.cells[medoid]])
+        let medoids = built.groupMedoids.count > 0 ? built.groupMedoids : built.medoids
+        for medoid in 0..<medoids.count {
+            var (seen, todo) = ([Bool](repeating: false, count: count), [medoids.cells[medoid]])
             seen[Int(todo[0])] = true
             while let row = todo.popLast() {
                 for i in 0..<degree {

@@ -42,6 +42,7 @@ struct VisibilityTests {
             IndexFixture(VectorKind.gaussian.rows(512, 8, &random), .l2), IndexFixture(VectorKind.bytes.rows(300, 4, &random), .l2),
             IndexFixture(VectorKind.outlierRows.rows(512, 12, &random), .dot), IndexFixture(VectorKind.duplicates.rows(257, 5, &random), .cosine),
             IndexFixture(VectorKind.farClusters.rows(448, 6, &random), .cosine) { $0.hasGraph = false },
+            IndexFixture(VectorKind.lowRank.rows(600, 8, &random), .l2) { ($0.listRows, $0.tableMax) = (10, 7) },
             IndexFixture(VectorKind.lowRank.rows(320, 192, &random), .l2) { $0.hasLines = true },
         ]
     }
@@ -114,7 +115,7 @@ private final class VisibilityAsking {
         let size = 1 + Int(choice >> 8 & 31)
         switch choice & 7 {
         case 0, 1: return (.scan(refined: size), true)
-        case 2: return (.lists(lists: 1, rows: size, refined: size), false)
+        case 2: return (.lists(lists: 1, rows: max(size, k), refined: size), true)
         case 3: return (.lists(lists: fixture.built.medoids.count, rows: 0, refined: size), true)
         case 4:
             let effort: VectorIndex.Effort = .width(size)
