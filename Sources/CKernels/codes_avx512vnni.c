@@ -268,8 +268,8 @@ INLINE void offer(nt_pool *pool, const uint32_t *ids, const float *distances, si
                   size_t degree) {
     uint64_t new[NT_POOL_BATCH_MAX + 16], least;
     const size_t taken = make_keys(ids, distances, count, nt_pool_limit(pool), new, &least);
-    if (links) nt_prefetch_next(pool, least, links, degree);
     if (taken == 0) return;
+    if (links) nt_prefetch_links(new, taken, links, degree);
     switch ((pool->capacity + 7) / 8) {
     case 1: insert_few(pool, new, taken, 1); break;
     case 2: insert_few(pool, new, taken, 2); break;
@@ -282,12 +282,6 @@ INLINE void offer(nt_pool *pool, const uint32_t *ids, const float *distances, si
     case 11: case 12: insert_few(pool, new, taken, 12); break;
     case 13: case 14: case 15: case 16: insert_few(pool, new, taken, 16); break;
     default: insert_by_runs(pool, new, taken, least);
-    }
-    if (links == NULL) return;
-    for (size_t place = pool->next, found = 0; place < pool->count && found < 2; place++) {
-        if (pool->keys[place] & NT_POOL_MARK) continue;
-        nt_prefetch(links + nt_candidate_number(pool->keys[place]) * degree, degree * sizeof *links);
-        found++;
     }
 }
 

@@ -21,26 +21,24 @@ static inline uint64_t nt_pool_limit(const nt_pool *pool) {
     return pool->count == pool->capacity ? pool->keys[pool->count - 1] : ~0ull;
 }
 
-// Which is followed next is known before the insertions, and its links take as long to come as they do.
-static inline void nt_prefetch_next(nt_pool *pool, uint64_t least, const uint32_t *links, size_t degree) {
-    while (pool->next < pool->count && pool->keys[pool->next] & NT_POOL_MARK) pool->next++;
-    if (pool->next < pool->count && pool->keys[pool->next] < least) least = pool->keys[pool->next];
-    if (least != ~0ull) nt_prefetch(links + nt_candidate_number(least) * degree, degree * sizeof *links);
+// Asks for the links of what is taken in. Most of it is followed, and the sooner its links are asked for the less is waited for them:
+// asking for those of the next two alone took a fifth to a fourth more time (60,000 x 784, 96,000 x 384, 200,000 x 768).
+static inline void nt_prefetch_links(const uint64_t *keys, size_t count, const uint32_t *links, size_t degree) {
+    for (size_t i = 0; i < count; i++) nt_prefetch(links + nt_candidate_number(keys[i]) * degree, degree * sizeof *links);
 }
 
 static inline __attribute__((always_inline)) void nt_offer(nt_pool *pool, const uint32_t *ids, const float *distances,
                                                            size_t count, const uint32_t *links, size_t degree,
                                                            nt_insert_key *insert) {
     uint64_t *const keys = pool->keys, new[NT_POOL_BATCH_MAX];
-    uint64_t limit = nt_pool_limit(pool), least = ~0ull;
+    uint64_t limit = nt_pool_limit(pool);
     size_t taken = 0;
     for (size_t i = 0; i < count; i++) {
         const uint64_t key = nt_candidate_key(distances[i], ids[i]);
         new[taken] = key;
         taken += key < limit;
-        least = key < least ? key : least;
     }
-    if (links) nt_prefetch_next(pool, least, links, degree);
+    if (links) nt_prefetch_links(new, taken, links, degree);
     for (size_t i = 0; i < taken; i++) {
         if (new[i] >= limit) continue;
         // Full: the last gives way.
@@ -48,6 +46,5 @@ static inline __attribute__((always_inline)) void nt_offer(nt_pool *pool, const 
         const size_t place = insert(keys, others, new[i]);
         limit = nt_pool_limit(pool);
         if (place < pool->next) pool->next = place;
-        if (links && place < pool->next + 2) nt_prefetch(links + nt_candidate_number(new[i]) * degree, degree * sizeof *links);
     }
 }

@@ -229,6 +229,8 @@ extension VectorIndex {
                 links.part(Int(node) &* degree..<Int(node) &* degree &+ degree), visited: visited, unvisited: fresh, rows: scorer.bytes,
                 stride: scorer.stride, bytes: scorer.stride)
             seen &+= count
+            // What is followed will be ranked, mostly: its code comes while the walk goes on.
+            if hasLines { codes.bytes.prefetch(from: Int(node) &* codes.stride, count: codes.stride) }
             let ids = fresh.readOnly.part(0..<count)
             pool.prefetchAhead(links, degree: degree, rows: scorer.bytes, stride: scorer.stride)
             scorer.score(ids, into: estimates)
@@ -273,7 +275,6 @@ extension VectorIndex {
             visited[Int(position) >> 5] |= bit
             touched[seen] = position
             estimates[seen - first] = CandidateKey.distance(entries[place])
-            columns.links.prefetch(from: Int(position) * degree, count: degree)
             seen += 1
         }
         pool.offer(touched.readOnly.part(first..<seen), estimates, links: columns.links, degree: degree, by: kernels)

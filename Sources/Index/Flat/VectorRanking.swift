@@ -6,7 +6,7 @@ extension VectorRows {
     package func rank(_ query: Cells<Float>, k: Int, scratch: SearchScratch) {
         guard !scratch.isRanked else { return }
         let rows = scratch.candidates
-        for i in 0..<rows.count { row(Int(rows[i])).prefetch(from: 0, count: dimension) }
+        prefetch(rows)
         score(query, rows, into: scratch.current.scores)
         scratch.keepBest(k)
     }
@@ -14,10 +14,15 @@ extension VectorRows {
     /// All candidates with their scores, in no order, into `scratch.results`: for whoever has an order of its own among equals.
     package func score(_ query: Cells<Float>, scratch: SearchScratch) {
         let rows = scratch.candidates, space = scratch.current
-        for i in 0..<rows.count { row(Int(rows[i])).prefetch(from: 0, count: dimension) }
+        prefetch(rows)
         score(query, rows, into: space.scores)
         for i in 0..<rows.count { space.found[i] = RankedRow(row: rows[i], score: space.scores[i]) }
         scratch.results = space.found.readOnly.part(0..<rows.count)
+    }
+
+    /// Asks for each row's beginning. The processor reads on by itself; all lines at once were more than it can wait for (200,000 x 768: 4 % of a search).
+    private func prefetch(_ rows: Cells<UInt32>) {
+        for i in 0..<rows.count { values.prefetch(from: Int(rows[i]) * stride, count: 1) }
     }
 
     /// The scores that rank rows: see `Metric`, but for Euclidean distance its negative square.
