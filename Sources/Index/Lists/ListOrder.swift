@@ -61,7 +61,8 @@ struct ListOrder<S: WalkScorer> {
 
     /// Takes so many groups that the nearest lists are mostly among theirs, and puts those in order.
     private mutating func orderMore() {
-        let ids = space.ids
+        // Rows that were gathered meanwhile wait in `ids`.
+        let ids = space.touched
         var (count, groups) = (0, 0)
         // Gathered: groups may have but a list or two, and each call of a kernel has its price.
         while groups < Self.groupsMin || count < Self.spare * wanted, let group = nextOfTable() {

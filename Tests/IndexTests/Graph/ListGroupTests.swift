@@ -69,6 +69,37 @@ struct ListGroupTests {
         }
     }
 
+    @Test(arguments: [false, true])
+    func `all lists of an index find what a scan finds, row for row, whatever is visible`(_ groups: Bool) {
+        let seed = TestSeed(107)
+        var random = seed.random
+        for (kind, dimension, hasLines) in [(VectorKind.lowRank, 9, false), (.duplicates, 9, false), (.lowRank, 192, true)] {
+            let fixture = IndexFixture(kind.rows(1500, dimension, &random), .l2) {
+                if groups { Self.group(&$0) }
+                ($0.hasGraph, $0.hasLines) = (false, hasLines)
+            }
+            let (lists, scratch) = (fixture.built.medoids.count, SearchScratch())
+            for share in [1, 2, 5, 40, 1500] {
+                let words = CellBuffer<UInt64>(count: (1500 + 63) / 64)
+                var count = 0
+                for position in 0..<1500 where random.next() % UInt64(share) == 0 {
+                    words.cells[position >> 6] |= 1 << UInt64(position & 63)
+                    count += 1
+                }
+                for visible in [nil, VisiblePositions(words: words.cells.readOnly, count: count)] {
+                    for row in [3, 700, 1400] {
+                        let query = (0..<dimension).map { fixture.vectors.values[row * fixture.vectors.stride + $0] + 0.01 }
+                        func found(_ plan: IndexPlan) -> [UInt32] {
+                            withExtendedLifetime(words) { fixture.found(query, k: 10, plan, visible: visible, scratch) }
+                        }
+                        let (byLists, byScan) = (found(.lists(lists: lists, rows: 0, refined: 30)), found(.scan(refined: 30)))
+                        #expect(byLists == byScan && byLists.count == min(10, visible?.count ?? 1500), "\(kind), 1 of \(share), \(seed)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `lists go on through all groups until enough rows are seen`() {
         let seed = TestSeed(104)
         var random = seed.random
