@@ -28,4 +28,6 @@ enum ServerLimits {
     /// Answered on the spot; anything larger is handed to whichever worker is free, while this connection's
     /// next line is read. In rows times dimensions; about 100 microseconds of comparing.
     static let lightWork = 1 << 20
+    /// Not given to an idle thread either, even with others like it: a few microseconds.
+    static let tinyWork = 1 << 15
 }

@@ -207,7 +207,10 @@ final class Session: Sendable {
         if ticket.weight != nil { handler.meter.begin() }
         let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
         switch judgement.course {
-        case .read(isLight: true):
+        case .read(.tiny):
+            read(request, deadline: deadline, ticket, worker)
+            return .proceed
+        case .read(.light):
             if !shared.isEmpty || canShare {
                 shared.append(Read(request: request, deadline: deadline, ticket: ticket))
                 if shared.count == ServerLimits.readsSharedAtOnce { hand(over: &shared) }
@@ -215,7 +218,7 @@ final class Session: Sendable {
                 read(request, deadline: deadline, ticket, worker)
             }
             return .proceed
-        case .read(isLight: false):
+        case .read(.large):
             hand(over: &shared)
             flushSoon()
             passTurn()
