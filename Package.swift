@@ -116,6 +116,6 @@ let package = Package(
 if Context.environment["NEEDLETAIL_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "fuzz", dependencies: ["Wire", "Engine", "Storage", "Memory", "TestSupport"], path: "Tests/Fuzz",
+            name: "fuzz", dependencies: ["Wire", "Engine", "Index", "Storage", "Memory", "TestSupport"], path: "Tests/Fuzz",
             swiftSettings: swiftRules + [.unsafeFlags(["-parse-as-library"])]))
 }

@@ -257,3 +257,5 @@ print("\nmatrix products, GFLOP/s: \(MatrixProduct.library); then the kernels in
 matrixProducts()
 print("\na request from its line")
 requests()
+print("\na search of rows without an index, ms: x 768, 10 nearest")
+heads()

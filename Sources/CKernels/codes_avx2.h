@@ -37,11 +37,11 @@ NT_INLINE unsigned near_lanes(const int32_t *dots, const int32_t *norms, int32_t
 // Searched by comparison and moved four at a time; what is moved too far lands in the room behind the pool.
 NT_INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
     // There is no unsigned comparison: the highest bit is turned over on both sides.
-    const __m256i flip = _mm256_set1_epi64x((long long)(1ull << 63)), order = _mm256_set1_epi64x((long long)NT_POOL_ORDER);
+    const __m256i flip = _mm256_set1_epi64x((long long)(1ull << 63));
     const __m256i wanted = _mm256_xor_si256(_mm256_set1_epi64x((long long)key), flip);
     size_t place = 0;
     for (; place < count; place += 4) {
-        const __m256i four = _mm256_xor_si256(_mm256_and_si256(vec_load(keys + place), order), flip);
+        const __m256i four = _mm256_xor_si256(vec_load(keys + place), flip);
         const __m256i greater = _mm256_cmpgt_epi64(four, wanted);
         const unsigned which = (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(greater));
         if (which) {

@@ -174,25 +174,121 @@ VNNI void nt_score_line_rows_avx512vnni(const nt_line_query *query, const uint8_
     }
 }
 
-// Searched by counting and moved eight at a time: no branch depends on where the key goes.
-INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
-    const __m512i wanted = _mm512_set1_epi64((long long)key), order = _mm512_set1_epi64((long long)NT_POOL_ORDER);
-    size_t place = 0;
-    for (size_t i = 0; i < count; i += 8) {
-        const __mmask8 there = count - i >= 8 ? 0xff : (__mmask8)((1u << (count - i)) - 1);
-        const __mmask8 less = _mm512_mask_cmple_epu64_mask(there, _mm512_and_si512(_mm512_loadu_si512(keys + i), order), wanted);
-        place += (size_t)__builtin_popcount(less);
-        if (less != 0xff) break;
+// Keys of candidates below the limit, in their order, and the least of them. `keys` has room for 16 more than there are candidates.
+INLINE size_t make_keys(const uint32_t *ids, const float *distances, size_t count, uint64_t limit, uint64_t *keys,
+                        uint64_t *least) {
+    const __m512i top = _mm512_set1_epi32((int)0x80000000u), below = _mm512_set1_epi64((long long)limit);
+    __m512i minima = _mm512_set1_epi64(-1);
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i += 16) {
+        const __mmask16 there = count - i >= 16 ? 0xffff : (__mmask16)((1u << (count - i)) - 1);
+        // -0 is 0
+        const __m512 distance = _mm512_add_ps(_mm512_maskz_loadu_ps(there, distances + i), _mm512_setzero_ps());
+        const __m512i bits = _mm512_castps_si512(distance);
+        const __m512i image = _mm512_xor_si512(bits, _mm512_or_si512(_mm512_srai_epi32(bits, 31), top));
+        const __m512i number = _mm512_slli_epi32(_mm512_maskz_loadu_epi32(there, ids + i), 1);
+#pragma clang loop unroll(full)
+        for (int half = 0; half < 2; half++) {
+            const __m256i upper = half ? _mm512_extracti64x4_epi64(image, 1) : _mm512_castsi512_si256(image);
+            const __m256i lower = half ? _mm512_extracti64x4_epi64(number, 1) : _mm512_castsi512_si256(number);
+            const __m512i key = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(upper), 32), _mm512_cvtepu32_epi64(lower));
+            const __mmask8 taking = _mm512_mask_cmplt_epu64_mask((__mmask8)(there >> (8 * half)), key, below);
+            // Compressed in the register first: a compressing store is slow on some processors.
+            _mm512_storeu_si512(keys + taken, _mm512_maskz_compress_epi64(taking, key));
+            minima = _mm512_mask_min_epu64(minima, taking, minima, key);
+            taken += (size_t)__builtin_popcount(taking);
+        }
     }
-    for (size_t end = count; end > place;) {
-        // The last eight of those behind the place, or what there is of them.
-        const size_t first = end >= place + 8 ? end - 8 : place;
-        const __mmask8 moved = (__mmask8)((1u << (end - first)) - 1);
-        _mm512_mask_storeu_epi64(keys + first + 1, moved, _mm512_maskz_loadu_epi64(moved, keys + first));
-        end = first;
+    *least = _mm512_reduce_min_epu64(minima);
+    return taken;
+}
+
+// Inserts keys into a sorted run of at most `vectors` * 8 keys, held in registers meanwhile. Of a run and a key to insert, place j
+// has afterwards the lesser of what it had and of the greater of the key and what j - 1 had: no branch depends on where a key goes.
+// `count` keys are there, and at most `capacity` stay; where `new` is to be kept, each key is replaced by what it pushed out.
+// Returns which of the first 128 places have an unmarked key.
+typedef struct {
+    uint64_t words[2];
+} places;
+
+INLINE places insert_all(uint64_t *keys, size_t count, size_t capacity, uint64_t *new, size_t taken, bool keeps_pushed_out, const int vectors) {
+    enum { VECTORS_MAX = 16 };
+    const __m512i none = _mm512_set1_epi64(-1);
+    __m512i v[VECTORS_MAX];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < vectors; j++) {
+        const size_t left = count > (size_t)j * 8 ? count - (size_t)j * 8 : 0;
+        v[j] = _mm512_mask_loadu_epi64(none, left >= 8 ? 0xff : (__mmask8)((1u << left) - 1), keys + j * 8);
     }
-    keys[place] = key;
-    return place;
+    for (size_t i = 0; i < taken; i++) {
+        const __m512i key = _mm512_set1_epi64((long long)new[i]);
+        if (keeps_pushed_out) {
+            const __m512i out = _mm512_max_epu64(key, v[vectors - 1]);
+            new[i] = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(_mm512_alignr_epi64(out, out, 7)));
+        }
+#pragma clang loop unroll(full)
+        for (int j = vectors - 1; j > 0; j--)
+            v[j] = _mm512_min_epu64(v[j], _mm512_max_epu64(key, _mm512_alignr_epi64(v[j], v[j - 1], 7)));
+        v[0] = _mm512_min_epu64(v[0], _mm512_max_epu64(key, _mm512_alignr_epi64(v[0], _mm512_setzero_si512(), 7)));
+    }
+    places unmarked = {{0, 0}};
+#pragma clang loop unroll(full)
+    for (int j = 0; j < vectors; j++) {
+        if ((size_t)j * 8 < capacity) _mm512_storeu_si512(keys + j * 8, v[j]);
+        unmarked.words[j / 8] |= (uint64_t)_mm512_testn_epi64_mask(v[j], _mm512_set1_epi64(NT_POOL_MARK)) << (j % 8 * 8);
+    }
+    return unmarked;
+}
+
+// Places without a key look marked; keys that fell out may not, but stand behind the end.
+INLINE void insert_few(nt_pool *pool, uint64_t *new, size_t taken, const int vectors) {
+    const places unmarked = insert_all(pool->keys, pool->count, pool->capacity, new, taken, false, vectors);
+    pool->count = pool->count + taken < pool->capacity ? pool->count + taken : pool->capacity;
+    const size_t next = unmarked.words[0]   ? (size_t)__builtin_ctzll(unmarked.words[0])
+                        : unmarked.words[1] ? 64 + (size_t)__builtin_ctzll(unmarked.words[1])
+                                            : pool->count;
+    pool->next = next < pool->count ? next : pool->count;
+}
+
+// A larger pool by runs of 64: what is pushed out of one goes into the next. `least` is the least of the new keys.
+INLINE void insert_by_runs(nt_pool *pool, uint64_t *new, size_t taken, uint64_t least) {
+    const uint64_t *keys = pool->keys;
+    // All before the least of the new keys stays as it is.
+    size_t first = 0, place = 0;
+    while (first + 64 <= pool->count && keys[first + 63] < least) first += 64;
+    for (place = first; place < pool->count && keys[place] < least;) place++;
+    if (place < pool->next) pool->next = place;
+    const size_t count = pool->count;
+    pool->count = count + taken < pool->capacity ? count + taken : pool->capacity;
+    for (; first < pool->count; first += 64)
+        insert_all(pool->keys + first, count > first ? count - first : 0, pool->capacity - first, new, taken, true, 8);
+}
+
+INLINE void offer(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count, const uint32_t *links,
+                  size_t degree) {
+    uint64_t new[NT_POOL_BATCH_MAX + 16], least;
+    const size_t taken = make_keys(ids, distances, count, nt_pool_limit(pool), new, &least);
+    if (links) nt_prefetch_next(pool, least, links, degree);
+    if (taken == 0) return;
+    switch ((pool->capacity + 7) / 8) {
+    case 1: insert_few(pool, new, taken, 1); break;
+    case 2: insert_few(pool, new, taken, 2); break;
+    case 3: insert_few(pool, new, taken, 3); break;
+    case 4: insert_few(pool, new, taken, 4); break;
+    case 5: insert_few(pool, new, taken, 5); break;
+    case 6: insert_few(pool, new, taken, 6); break;
+    case 7: case 8: insert_few(pool, new, taken, 8); break;
+    case 9: case 10: insert_few(pool, new, taken, 10); break;
+    case 11: case 12: insert_few(pool, new, taken, 12); break;
+    case 13: case 14: case 15: case 16: insert_few(pool, new, taken, 16); break;
+    default: insert_by_runs(pool, new, taken, least);
+    }
+    if (links == NULL) return;
+    for (size_t place = pool->next, found = 0; place < pool->count && found < 2; place++) {
+        if (pool->keys[place] & NT_POOL_MARK) continue;
+        nt_prefetch(links + nt_candidate_number(pool->keys[place]) * degree, degree * sizeof *links);
+        found++;
+    }
 }
 
 VNNI void nt_offer_avx512vnni(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count,
@@ -201,11 +297,11 @@ VNNI void nt_offer_avx512vnni(nt_pool *pool, const uint32_t *ids, const float *d
     size_t done = 0;
     while (links == NULL && done + 16 <= count && pool->count == pool->capacity) {
         const float last = nt_candidate_distance(pool->keys[pool->count - 1]);
-        if (_mm512_cmp_ps_mask(_mm512_loadu_ps(distances + done), _mm512_set1_ps(last), _CMP_LT_OQ))
-            nt_offer(pool, ids + done, distances + done, 16, NULL, 0, insert);
+        if (_mm512_cmp_ps_mask(_mm512_loadu_ps(distances + done), _mm512_set1_ps(last), _CMP_LE_OQ))
+            offer(pool, ids + done, distances + done, 16, NULL, 0);
         done += 16;
     }
-    if (done < count) nt_offer(pool, ids + done, distances + done, count - done, links, degree, insert);
+    if (done < count) offer(pool, ids + done, distances + done, count - done, links, degree);
 }
 
 VNNI void nt_project_avx512vnni(const int8_t *query, size_t groups, const int8_t *blocks, const int32_t *column_sums,

@@ -138,11 +138,13 @@ package struct IndexBuilder: Sendable {
 
     /// Below this many dimensions a row of codes is as short as its line.
     private static let lineDimensionMin = 192
+    /// Fewer are searched fast enough without, and too few to judge lines by.
+    private static let lineRowsMin = 4096
     /// Real vectors measured: 0.99 and more; independent dimensions: 0.9 of 200, 0.5 of 384.
     private static let lineShareMin: Float = 0.95
 
     private func lineCode(_ sample: Cells<Float>) -> LineCode? {
-        guard settings.hasLines ?? (dimension >= Self.lineDimensionMin), count >= 256 else { return nil }
+        guard settings.hasLines ?? (dimension >= Self.lineDimensionMin && count >= Self.lineRowsMin), count >= 256 else { return nil }
         guard let code = LineCode(sample: sample, dimension: dimension) else { return nil }
         return settings.hasLines == true || code.share(of: sample) >= Self.lineShareMin ? code : nil
     }
@@ -321,7 +323,7 @@ package struct IndexBuilder: Sendable {
     private func link(_ codes: Codes, _ medoids: [UInt32]) -> CellBuffer<UInt32>? {
         GraphBuilder(
             points: CodePoints(rows: codes.rows, norms: codes.norms.cells.readOnly, sums: codes.sums.cells.readOnly), medoids: medoids,
-            settings: GraphSettings(partitions: transform.hasNorms ? 6 : 12, isFilled: !transform.hasNorms), workers: workers, seed: settings.seed
+            settings: GraphSettings(), workers: workers, seed: settings.seed
         ).links()
     }
 }

@@ -62,7 +62,8 @@ extension IndexColumns {
         try require(count > 0 && count <= rowCount && count < CandidateKey.numberEnd && lists > 0 && lists <= count, "rows and lists of a segment of \(rowCount) rows")
         try require(stride == CodeGrid.stride(dimension: transform.dimension, hasNorms: transform.hasNorms), "rows of codes of this dimension")
         try require(parameters.degree == 0 || parameters.degree <= UInt32(GraphSettings.degreeMax), "a degree of at most \(GraphSettings.degreeMax)")
-        try require(parameters.step > 0 && parameters.step.isFinite && parameters.squaredError.isFinite && parameters.boundSquared.isFinite, "numbers that are finite")
+        try require(parameters.step > 0 && parameters.step.isFinite, "a step of the grid")
+        for squared in [parameters.squaredError, parameters.boundSquared] { try require(squared >= 0 && squared.isFinite, "squares that are finite") }
         self.parameterWords = parameterWords
         self.parameters = parameters
         rows = try words(.rows, as: UInt32.self, count: count)
@@ -82,10 +83,13 @@ extension IndexColumns {
         lineScales = try words(.lineScales, as: Float.self, count: hasLines ? LineColumn.count : 0)
         calibration = try words(.calibration, as: UInt32.self, count: nil)
         try require(calibration.count % CalibratedPoint.wordCount == 0, "whole points of a calibration")
-        try require(rows.areBelow(UInt32(rowCount)), "rows of the segment")
+        for numbers in [centre, lineMean, lineScales] { try require(numbers.areFinite, "numbers that are finite") }
+        // Whoever takes it for granted that codes are exact takes scores from them.
+        try require(!parameters.isExact || (transform.hasNorms && parameters.step == 1 && centre.areWhole), "a grid on whole numbers")
+        try require(rows.areBelow(UInt32(rowCount)) && rows.areDistinct(below: rowCount), "rows of the segment, each once")
         try require(links.areBelow(UInt32(count), orEqual: VectorIndex.noLink), "links to rows of the index")
         try require(medoids.areBelow(UInt32(count)) && exceptions.areBelow(UInt32(count)), "medoids and exceptions among the rows")
-        try require(exceptions.count <= count, "no more exceptions than rows")
+        try require(exceptions.areRising, "exceptions in order, each once")
         var last: UInt32 = 0
         for list in 0...lists {
             try require(listStarts[list] >= last && (list > 0 || listStarts[0] == 0), "lists one after the other")
@@ -103,6 +107,32 @@ extension Cells where T == UInt32 {
         } else {
             for i in 0..<count { isGood = isGood && self[i] < end }
         }
+        return isGood
+    }
+
+    /// All are below `end`.
+    fileprivate func areDistinct(below end: Int) -> Bool {
+        var seen = Bitmap(count: end)
+        for i in 0..<count { seen[Int(self[i])] = true }
+        return seen.population == count
+    }
+
+    fileprivate var areRising: Bool {
+        for i in 1..<max(1, count) where self[i] <= self[i - 1] { return false }
+        return true
+    }
+}
+
+extension Cells where T == Float {
+    fileprivate var areFinite: Bool {
+        var isGood = true
+        for i in 0..<count { isGood = isGood && self[i].isFinite }
+        return isGood
+    }
+
+    fileprivate var areWhole: Bool {
+        var isGood = true
+        for i in 0..<count { isGood = isGood && self[i] == self[i].rounded() }
         return isGood
     }
 }

@@ -54,7 +54,8 @@ extension VectorIndex {
     private func choice(_ method: CalibratedPoint.Method, k: Int, recall: Float, share: Float) -> Choice? {
         guard let few = calibration.point(method, share: share, recall: recall) else { return nil }
         let growth = growth(method, k: k, recall: recall)
-        func grown(_ value: UInt32, by factor: Float) -> Int { max(1, Int((Float(value) * factor).rounded(.up))) }
+        // A calibration is advice: whatever it says, there are no more candidates than rows.
+        func grown(_ value: UInt32, by factor: Float) -> Int { Int(max(1, min(Float(count), (Float(value) * factor).rounded(.up)))) }
         let refined = max(k, grown(few.refined, by: growth.refined))
         let width = grown(few.width, by: growth.width)
         let plan: IndexPlan = method == .walk

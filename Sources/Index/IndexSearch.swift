@@ -97,9 +97,11 @@ extension VectorIndex {
     ) -> (CandidatePool, PreparedCode, Int) {
         let prepared = space.prepared.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
-        let code = prepareCodes(prepared.readOnly, space)
+        let code = space.prepareCodes(
+            prepared.readOnly, centre: transform.hasNorms ? columns.centre : zeros, rowStep: columns.parameters.step, stride: codes.stride,
+            hasNorms: transform.hasNorms, isExact: columns.parameters.isExact, by: kernels)
         if hasLines {
-            prepareLine(prepared.readOnly, space, lineQuery)
+            space.prepareLine(prepared.readOnly, columns.lineAxes, into: lineQuery, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
             let (pool, visited) = find(plan, refined: refined, visible, excluded, by: scorer, space)
             return (pool, code, visited)
@@ -155,6 +157,7 @@ extension VectorIndex {
                 stride: scorer.stride, bytes: scorer.stride)
             seen &+= count
             let ids = fresh.readOnly.part(0..<count)
+            pool.prefetchAhead(links, degree: degree, rows: scorer.bytes, stride: scorer.stride)
             scorer.score(ids, into: estimates)
             pool.offer(ids, estimates, links: links, degree: degree, by: kernels)
             meet(ids)
@@ -286,14 +289,17 @@ extension VectorIndex {
         _ scratch: SearchScratch
     ) {
         let ids = space.ids
-        var count = min(wanted, pool.count)
-        for place in 0..<count { ids[place] = CandidateKey.number(pool[place]) }
+        var count = 0
+        for place in 0..<min(wanted, pool.count) {
+            let position = CandidateKey.number(pool[place])
+            ids[count] = position
+            count += isException(position) ? 0 : 1
+        }
         for i in 0..<columns.exceptions.count {
             let position = columns.exceptions[i]
             if let visible, !visible.contains(position) { continue }
-            if position == excluded || ids.readOnly.part(0..<count).contains(position) { continue }
             ids[count] = position
-            count += 1
+            count += position == excluded ? 0 : 1
         }
         let candidates = ids.readOnly.part(0..<count)
         prefetchRows(codes.bytes, stride: codes.stride, bytes: codes.stride, ids: candidates)
@@ -341,7 +347,15 @@ extension VectorIndex {
         scratch.results = found.readOnly.part(0..<min(count, k))
     }
 
-    private func isException(_ position: UInt32) -> Bool { columns.exceptions.count > 0 && columns.exceptions.contains(position) }
+    /// O(log exceptions), which rise.
+    private func isException(_ position: UInt32) -> Bool {
+        var (low, high) = (0, columns.exceptions.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if columns.exceptions[middle] < position { low = middle + 1 } else { high = middle }
+        }
+        return low < columns.exceptions.count && columns.exceptions[low] == position
+    }
 }
 
 extension IndexPlan {

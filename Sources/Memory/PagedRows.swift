@@ -45,6 +45,21 @@ package struct PagedRows<Element: BitwiseCopyable & Sendable>: Sendable {
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 
+    /// The same for inner loops: valid for as long as a copy of this table is kept.
+    @unsafe package func lentPage(_ number: Int) -> Cells<Element> {
+        let rows = min(pageRows, count - number * pageRows)
+        precondition(number >= 0 && rows > 0, "a page must lie within its table")
+        // Sound: as above, but that the page outlives the view is the caller's promise.
+        return unsafe Cells(start: pages[number].base.assumingMemoryBound(to: Element.self), count: rows * width)
+    }
+
+    /// One row of such a page.
+    @unsafe package func lentRow(_ index: Int) -> Cells<Element> {
+        let first = (index & (pageRows - 1)) * width
+        // Sound: as above.
+        return unsafe lentPage(index / pageRows).part(first..<first + width)
+    }
+
     @_lifetime(borrow self)
     package func row(_ index: Int) -> Span<Element> {
         precondition(index >= 0 && index < count, "a row must lie within its table")

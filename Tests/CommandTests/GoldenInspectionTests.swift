@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 
 @Suite struct GoldenInspectionTests {
-    @Test(arguments: ["2"])
+    @Test(arguments: ["2", "3"])
     func `what is printed of the database of a format is what was printed of it when it was new`(format: String) throws {
         let golden = repository + "/Tests/Golden/format-\(format)"
         let run = try needletail("inspect", golden + "/database", in: TemporaryDirectory())

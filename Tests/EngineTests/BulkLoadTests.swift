@@ -107,7 +107,7 @@ import TestSupport
         try second.joinLoaded()
         #expect(second.statistics.segments == 2 && second.statistics.rows == 201)
         #expect(second.coveredSequence == second.snapshot().sequence && second.statistics.uncoveredLogBytes == 0)
-        #expect(try !second.maintainIndexes())
+        while try second.maintainIndexes() {}
         #expect(try Database.verify(disk.afterRestart()).documents == 200)
     }
 

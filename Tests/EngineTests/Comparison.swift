@@ -109,14 +109,26 @@ extension ModelCollection {
             input.vectors.append(input.floats.count..<input.floats.count + query.count)
             input.floats += query
         }
+        input.effort = [.standard, .exact, .recall(0.5), .recall(0.9), .width(1), .width(30)].randomElement(using: &random)!  // There are some.
         let result = try found.search(input)
         for (query, hits) in zip(queries, result.hits) {
             let shown = try hits.map { hit throws(EngineError) in
                 try ModelHit(id: Text(bytes: Array(copying: found.document(of: hit).id)), ordinal: found.chunk(of: hit).ordinal, score: hit.score)
             }
-            let expected = search(space: space, query: query, k: input.k, filter: filter, under: under, minScore: input.minScore)
-            if shown != expected { return "search \(input) for \(query) found \(shown), expected \(expected)" }
+            let all = search(space: space, query: query, k: .max, filter: filter, under: under, minScore: nil)
+            let expected = all.prefix(input.k).filter { $0.score >= input.minScore ?? -.infinity }
+            if result.plan.isExact ? shown != expected : !isPlausible(shown, among: all, input) {
+                return "search \(input) for \(query), \(result.plan), found \(shown), expected \(expected)"
+            }
         }
         return nil
+    }
+
+    /// Whether hits found by an index are in order, each once and with its own score, all of them allowed, and as many as there are up to k.
+    private func isPlausible(_ shown: [ModelHit], among all: [ModelHit], _ input: SearchInput) -> Bool {
+        let areInOrder = zip(shown, shown.dropFirst()).allSatisfy { $0.score >= $1.score }
+        let areOnce = shown.indices.allSatisfy { !shown[..<$0].contains(shown[$0]) }
+        let areAllowed = shown.allSatisfy { all.contains($0) && $0.score >= input.minScore ?? -.infinity }
+        return areInOrder && areOnce && areAllowed && (input.minScore != nil || shown.count == min(input.k, all.count))
     }
 }

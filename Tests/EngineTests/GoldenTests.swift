@@ -15,15 +15,24 @@ import TestSupport
         private let database: Database?
 
         /// Without a database the model alone lives through it.
-        init(_ database: Database? = nil) throws {
+        init(_ format: Format, _ database: Database? = nil) throws {
             self.database = database
             try write(.createCollection(.everything(name: "everything")))
             try write(.createCollection(CollectionSchema(name: "gone", spaces: [SpaceSchema(dimension: 1, metric: .dot)], fields: [])))
-            try write(.createCollection(CollectionSchema(name: "notes", spaces: [SpaceSchema(dimension: 20, metric: .cosine)], fields: [])))
+            let notes = SpaceSchema(dimension: 20, metric: .cosine, index: format.hasIndexes ? .flat : .auto)
+            try write(.createCollection(CollectionSchema(name: "notes", spaces: [notes], fields: [])))
             for part in 0..<3 { try write(Self.notes(part * 1000..<part * 1000 + 1000)) }
             try write(Self.document("handbook", isFolder: true))
             try write(Self.document("rota", parent: "handbook", chunks: 3))
+            if format.hasIndexes {
+                try write(.createCollection(Indexed.schema))
+                try write(Indexed.points(0..<Indexed.count))
+            }
             try database?.checkpoint()
+            if format.hasIndexes {
+                while try database?.maintainIndexes() ?? false {}
+                try write(.delete(DeleteInput(collection: "indexed", ids: Indexed.deleted.map { "p\($0)" })))
+            }
             try write(Self.notes([7, 8, 2999], salt: 1))
             try write(Self.document("leave", parent: "handbook", chunks: 2))
             try write(.delete(DeleteInput(collection: "notes", ids: ["n1", "n2"])))
@@ -39,6 +48,7 @@ import TestSupport
             try write(.patch(patch))
             try write(.dropCollection(name: "gone"))
             try write(Self.notes(3000..<3010))
+            if format.hasIndexes { try write(Indexed.points(Indexed.replaced, salt: 1)) }
         }
 
         private mutating func write(_ write: Write) throws {
@@ -87,14 +97,53 @@ import TestSupport
     }
 
     /// The newest format is the one written now.
-    private static let formats = ["2"]
+    enum Format: String, CaseIterable, CustomStringConvertible {
+        case two = "2", three = "3"
 
-    @Test(arguments: formats)
-    func `the database of a format is opened, whole, and holds what it held`(format: String) throws {
-        let frozen = try Self.read("Tests/Golden/format-\(format)/database")
+        var description: String { rawValue }
+        var hasIndexes: Bool { self != .two }
+        var directory: String { "Tests/Golden/format-\(rawValue)/database" }
+    }
+
+    /// A collection whose segment has an index for each of its spaces, one of them with lines, and some rows out of force since.
+    private enum Indexed {
+        static let count = 300
+        static let deleted = 10..<20
+        static let replaced = 20..<30
+        static let schema = CollectionSchema(
+            name: "indexed",
+            spaces: [
+                SpaceSchema(name: "lines", dimension: 192, metric: .cosine, quantization: .line), SpaceSchema(name: "bytes", dimension: 12, metric: .l2),
+                SpaceSchema(name: "products", dimension: 6, metric: .dot, index: .ivf),
+            ], fields: [])
+
+        static func points(_ numbers: Range<Int>, salt: Int = 0) -> Write {
+            var input = UpsertInput(collection: "indexed", listName: "records")
+            for number in numbers {
+                var (document, chunk) = (DocumentInput("p\(number)"), ChunkInput())
+                for space in schema.spaces {
+                    let vector = vector(number, space, salt: salt)
+                    chunk.vectors.append(VectorInput(space: space.name, floats: input.floats.count..<input.floats.count + vector.count))
+                    input.floats += vector
+                }
+                document.chunks = [chunk]
+                input.documents.append(document)
+            }
+            return .upsert(input)
+        }
+
+        static func vector(_ number: Int, _ space: SpaceSchema, salt: Int = 0) -> [Float] {
+            var random = SeededRandom(seed: UInt64(number + 1000 * salt))
+            return (0..<space.dimension).map { _ in Float(Int.random(in: -100...100, using: &random)) }
+        }
+    }
+
+    @Test(arguments: Format.allCases)
+    func `the database of a format is opened, whole, and holds what it held`(format: Format) throws {
+        let frozen = try Self.read(format.directory)
         let report = try Database.verify(frozen.afterRestart())
         #expect(report.problems.isEmpty, "\(report.problems)")
-        let script = try Script()
+        let script = try Script(format)
         let database = try TestDatabase.open(frozen.afterRestart())
         #expect(try script.model.difference(from: database.snapshot()) == nil)
         #expect(database.snapshots.map(\.name) == ["half-way"] && database.snapshots[0].sequence == script.atSnapshot.sequence)
@@ -106,15 +155,48 @@ import TestSupport
         #expect(try database.snapshot().collection("notes").documentCount == script.model.collections["notes"]!.nodes.count + 1)  // It is in the script.
     }
 
-    /// Only with `NEEDLETAIL_NEW_GOLDEN=1`, when a format is new.
+    @Test(arguments: Format.allCases.filter(\.hasIndexes))
+    func `the indexes of a format are taken for whole, and searched by`(format: Format) throws {
+        let database = try TestDatabase.open(try Self.read(format.directory))
+        let files = Self.indexes(of: database)
+        #expect(files.count == Indexed.schema.spaces.count)
+        while try database.maintainIndexes() {}
+        #expect(Self.indexes(of: database) == files, "none was built again")
+        let (collection, model) = (try database.snapshot().collection("indexed"), try Script(format).model.collections["indexed"]!)  // It is in the script.
+        for (place, space) in Indexed.schema.spaces.enumerated() {
+            var found = 0
+            for number in 40..<80 {
+                var input = SearchInput(Indexed.vector(number, space))
+                (input.space, input.effort) = (space.name, .width(60))
+                let result = try collection.search(input)
+                #expect(!result.plan.isExact && result.plan.kind == (space.index == .ivf ? .lists : .graph))
+                let nearest = model.search(space: place, query: input.floats, k: 10, filter: nil, under: nil, minScore: nil).map(\.id)
+                let ids = result.hits[0].map { Text(bytes: Array(copying: collection.document(of: $0).id)) }
+                #expect(ids.count == 10 && Set(ids).count == 10 && ids.allSatisfy { model.nodes[$0] != nil })
+                found += Set(ids).intersection(nearest).count
+            }
+            #expect(found >= 370, "\(space.name): of 400 the nearest \(found)")
+        }
+    }
+
+    private static func indexes(of database: Database) -> [FileReference] {
+        let collections = database.snapshot().allCollections.filter { $0.schema.name == "indexed" }
+        return collections.flatMap { $0.state.sealed }.flatMap { $0.segment?.record.indexes ?? [] }.map(\.file)
+    }
+
+    /// Only with `NEEDLETAIL_NEW_GOLDEN=1`, when a format is new: see `tools/golden`.
     @Test(.enabled(if: TestCycles("NEEDLETAIL_NEW_GOLDEN", otherwise: 0).count == 1, "writes a new golden database"))
     func `a golden database is written`() throws {
         var sizes = DatabaseSizes()
         sizes.reserveBytes = 1
-        let random = SharedRandom(seed: 2)
-        let database = try Database(disk: FileSystemDisk(path: "Tests/Golden/format-\(Self.formats.last!)/database"), sizes: sizes, randomness: { random.next() })  // There is one.
-        _ = try Script(database)
+        sizes.indexedRowsMin = Indexed.count
+        let (random, format) = (SharedRandom(seed: 2), Format.allCases.last!)  // There is one.
+        let disk = try FileSystemDisk(path: format.directory)
+        let database = try Database(disk: disk, sizes: sizes, randomness: { random.next() })
+        _ = try Script(format, database)
         try database.close()
+        // Space, and nothing else.
+        try disk.remove(Reserve.name)
     }
 
     /// The files of a directory, relative to the package, in a disk that can be written to.

@@ -205,6 +205,29 @@ extension FaultyDisk {
         }
     }
 
+    /// A row without a vector has no score to be told from damage of its segment by, and one that is missing is never found. A device
+    /// that lost a deletion and kept the index built after it leaves such an index.
+    @Test func `an index of the wrong rows is refused, and another is built`() throws {
+        _ = try database.write(.upsert(UpsertInput("bare", vectors: [])))
+        try putSegment(20..<30)
+        let files = OutputFiles(database.store, .unlimited)
+        let segment = try #require(try database.snapshot().collection("c").state.sealed[1].segment)
+        try segment.touchAll(space: 0)
+        for (rows, isWhole) in [(1..<11, true), (1..<10, false), (2..<11, false), (0..<11, false)] {
+            let built = try #require(IndexBuilder(segment.vectors[0].rows, rows: rows.map { UInt32($0) }, settings: IndexSettings()).build())
+            let file = try SegmentIndex.write(built, to: try files.begin(.index))
+            #expect(try database.store.installIndex(collection: 1, segment: segment.fileNumber, space: 0, file: file))
+            let again = try TestDatabase.open(disk.afterRestart())
+            while try again.maintainIndexes() {}
+            #expect((again.namedSegments[1].indexes == [ManifestIndex(space: 0, file: file)]) == isWhole, "\(rows)")
+            var input = SearchInput([25, 1], k: 30)
+            input.filter = .not(.field("i", .exists))
+            let collection = try again.snapshot().collection("c")
+            #expect(try collection.search(input).hits[0].count == 30 && collection.damage == nil, "\(rows)")
+        }
+        files.end()
+    }
+
     @Test func `a damaged segment stays quarantined when it gets an index`() throws {
         let before = try #require(try database.snapshot().collection("c").state.sealed[0].segment)
         _ = try database.addIndex(to: before.fileNumber)

@@ -185,6 +185,31 @@ import TestSupport
         }
     }
 
+    /// The few rows that a filter left were ranked by row, and a document written again, which lies behind those that came after it, was
+    /// not among the first k of its equals.
+    @Test func `of equals the document that arrived first comes first, though it was written again`() throws {
+        func put(_ numbers: Range<Int>) throws {
+            for number in numbers {
+                var input = UpsertInput("d\(number)", vectors: [(nil, [Float](repeating: 1, count: Self.dimension))])
+                input.documents[0].fields = [(name: "i", value: .integer(Int64(number)))]
+                _ = try database.write(.upsert(input))
+            }
+        }
+        try put(0..<80)
+        try settle(database)
+        try put(80..<160)
+        try put(0..<1)
+        try settle(database)
+        let filter = Filter.field("i", .isIn([0, 90, 91, 92].map { .integer($0) }))
+        for effort in [SearchEffort.standard, .width(10), .exact] {
+            var input = SearchInput([Float](repeating: 1, count: Self.dimension), k: 2)
+            (input.filter, input.effort) = (filter, effort)
+            let collection = try database.snapshot().collection("c")
+            let result = try collection.search(input)
+            #expect(result.plan.isExact && ids(result, collection) == [["d0", "d90"]], "\(effort)")
+        }
+    }
+
     /// A cache of filters once took composed and decomposed letters for one text, as Swift's strings do.
     @Test func `filters whose texts only look alike are different filters`() throws {
         _ = try database.write(.upsert(UpsertInput([DocumentInput("\u{e9}"), DocumentInput("e\u{301}", parent: "\u{e9}")])))

@@ -27,7 +27,28 @@ enum RandomInput {
         CollectionSchema(name: "three", spaces: [], fields: [FieldSchema(name: "k", type: .keyword)]),
     ]
 
+    /// Has no name that random writes give.
+    static let crowd = CollectionSchema(
+        name: "crowd", spaces: [SpaceSchema(dimension: 4, metric: .l2), SpaceSchema(name: "products", dimension: 3, metric: .dot, index: .ivf)],
+        fields: [FieldSchema(name: "i", type: .int)])
+
     // MARK: Writes
+
+    /// Documents of the crowd, some for the first time, some again.
+    static func crowd(using random: inout SeededRandom) -> Write {
+        var input = UpsertInput(collection: crowd.name)
+        for number in 0..<160 where !random.oneIn(4) {
+            var (document, chunk) = (DocumentInput("crowd \(number)", fields: [("i", .integer(integers.randomElement(using: &random)!))]), ChunkInput())  // As above.
+            for space in crowd.spaces where !random.oneIn(20) {
+                let vector = vector(space, using: &random)
+                chunk.vectors.append(VectorInput(space: space.name, floats: input.floats.count..<input.floats.count + vector.count))
+                input.floats += vector
+            }
+            document.chunks = [chunk]
+            input.documents.append(document)
+        }
+        return .upsert(input)
+    }
 
     static func write(on model: Model, using random: inout SeededRandom) -> Write {
         if model.collections.isEmpty { return .createCollection(schemas.randomElement(using: &random)!) }  // Alphabets are not empty.
@@ -178,13 +199,14 @@ enum RandomInput {
         }
     }
 
-    /// Numbers for which no score needs rounding: small whole ones, and for cosine vectors of length 1, 2 and 4.
+    /// Numbers for which no score needs rounding: small whole ones, and for cosine vectors of length 1, 2 and 4 along one axis, or in four
+    /// dimensions along a diagonal.
     static func vector(_ space: SpaceSchema, using random: inout SeededRandom) -> [Float] {
         func sign() -> Float { random.oneIn(2) ? -1 : 1 }
         guard space.metric == .cosine else { return (0..<space.dimension).map { _ in Float(Int.random(in: -2...2, using: &random)) } }
-        if random.oneIn(2) { return (0..<4).map { _ in sign() } }
-        var vector: [Float] = [0, 0, 0, 0]
-        vector[Int.random(in: 0..<4, using: &random)] = sign() * [1, 2, 4].randomElement(using: &random)!  // As above.
+        if space.dimension == 4, random.oneIn(2) { return (0..<4).map { _ in sign() } }
+        var vector = [Float](repeating: 0, count: space.dimension)
+        vector[Int.random(in: 0..<space.dimension, using: &random)] = sign() * [1, 2, 4].randomElement(using: &random)!  // As above.
         return vector
     }
 

@@ -43,7 +43,9 @@ private struct Simulation {
     /// Steps until they are done, or until the disk's fault has stopped them.
     private mutating func live(on disk: FaultyDisk, _ known: Witness.Knowledge) throws -> Witness.Knowledge {
         var witness = try Witness(disk, seed: random.next(), known: known)
+        let isCrowded = random.oneIn(500)
         disk.plan(fault())
+        if isCrowded, try !crowd(&witness) { return witness.known }
         for _ in 0..<Int.random(in: 4...16, using: &random) {
             guard try witness.run(step(witness.known), seed: random.next(), "seed \(seed)") else { break }
         }
@@ -51,15 +53,24 @@ private struct Simulation {
     }
 
     private mutating func step(_ known: Witness.Knowledge) -> Step {
-        switch Int.random(in: 0..<20, using: &random) {
+        switch Int.random(in: 0..<22, using: &random) {
         case 0, 1: .checkpoint
         case 2, 3: .maintain
         case 4: .optimize
         case 5: .createSnapshot("s\(Int.random(in: 0..<4, using: &random))")
         case 6: .dropSnapshot("s\(Int.random(in: 0..<4, using: &random))")
         case 7: .reopen
+        case 8, 9: .index
         default: .write(RandomInput.write(on: known.acknowledged, using: &random))
         }
+    }
+
+    /// Chunks so many that they are searched by plans, which few do without.
+    private mutating func crowd(_ witness: inout Witness) throws -> Bool {
+        for step in [Step.write(.createCollection(RandomInput.crowd)), .write(RandomInput.crowd(using: &random)), .checkpoint, .index] {
+            guard try witness.run(step, seed: random.next(), "seed \(seed)") else { return false }
+        }
+        return true
     }
 
     private mutating func fault() -> DiskFault? {

@@ -12,6 +12,8 @@ enum Step {
     case optimize
     /// What the daemon does by itself.
     case maintain
+    /// What it does beside that: indexes are checked and built.
+    case index
     case createSnapshot(String)
     case dropSnapshot(String)
     /// The process ends well, and another takes over: the log goes on in a new file.
@@ -50,6 +52,10 @@ struct Witness {
         case .checkpoint: return try maintain(comment()) { (database) throws(EngineError) in try database.checkpoint() }
         case .optimize: return try maintain(comment()) { (database) throws(EngineError) in try database.optimize() }
         case .maintain: return try maintain(comment()) { (database) throws(EngineError) in while try database.maintain() {} }
+        case .index:
+            guard try maintain(comment(), { (database) throws(EngineError) in while try database.maintainIndexes() {} }) else { return false }
+            try search(seed: seed, comment())
+            return true
         case .createSnapshot(let name): return try createSnapshot(name, comment())
         case .dropSnapshot(let name): return try dropSnapshot(name, comment())
         case .reopen:
@@ -113,6 +119,23 @@ struct Witness {
         }
     }
 
+    /// What is asked of a database with indexes is answered as it must be, by them or without.
+    func search(seed: UInt64, _ comment: String) throws {
+        guard database.statistics.indexes > 0 else { return }
+        var random = SeededRandom(seed: seed)
+        let snapshot = database.snapshot()
+        for (name, model) in known.acknowledged.collections.sorted(by: { $0.key < $1.key }) where !model.schema.spaces.isEmpty {
+            if let difference = try model.difference(from: snapshot.collection(name), asking: &random) { throw Broken("\(comment): in \(name): \(difference)") }
+        }
+    }
+
+    /// The same once every index that was found has been checked, or built again: on a disk that works.
+    func searchByIndexes(seed: UInt64, _ comment: String) throws {
+        guard database.statistics.indexes > 0 else { return }
+        do throws(EngineError) { while try database.maintainIndexes() {} } catch { throw Broken("\(comment): no indexes: \(error)") }
+        try search(seed: seed, comment)
+    }
+
     private mutating func createSnapshot(_ name: String, _ comment: String) throws -> Bool {
         switch Result(catching: { () throws(EngineError) in try database.createSnapshot(name, nowMilliseconds: 7) }) {
         case .success(let info):
@@ -148,6 +171,7 @@ struct Witness {
         var settled = witness
         try settled.settle(comment())
         try settled.checkSnapshots(comment())
+        try settled.searchByIndexes(seed: seed, comment())
         try settled.goOn(comment())
         let again = disk.afterCrash(.clean)
         do {

@@ -21,6 +21,7 @@ enum TestDatabase {
         small.manifest = ManifestFileSizes(editBytesMax: 2000, zeroedStep: 64)
         small.reserveBytes = 2048
         small.checkpointBytes = 1500
+        small.indexedRowsMin = 1
         return try Database(disk: disk, sizes: small, durability: durability, randomness: { random.next() })
     }
 }

@@ -88,12 +88,21 @@ struct InterruptedLoad {
         }
     }
 
-    /// Sends as many writes as may be under way, so that an interruption now comes between them.
+    /// Sends as many writes as may be under way, so that an interruption now comes between them. All are written first: a daemon is done
+    /// with one before the next has been thought of.
     mutating func fill(_ random: inout SeededRandom) throws {
-        for lane in lanes.indices { while lanes[lane].underWay < Self.underWayMax { try lanes[lane].send(&random) } }
+        let bursts = lanes.indices.map { lane in lanes[lane].write(Self.underWayMax - lanes[lane].underWay, &random) }
+        for (lane, burst) in bursts.enumerated() { try lanes[lane].send(burst) }
     }
 
     private static let underWayMax = 12
+
+    /// For a while at most so long, and often much less or not at all: a daemon that nothing disturbs is done with all that is under way in a
+    /// millisecond.
+    static func wait(microsecondsMax: UInt32, _ random: inout SeededRandom) {
+        let most = [microsecondsMax, microsecondsMax / 100, 0].randomElement(using: &random)!  // Three of them.
+        usleep(UInt32.random(in: 0...most, using: &random))
+    }
 
     /// Takes in what has been answered so far, without waiting for more.
     mutating func takeAnswers() throws {
@@ -166,7 +175,18 @@ private struct Lane {
 
     // MARK: Writing
 
-    mutating func send(_ random: inout SeededRandom) throws {
+    mutating func send(_ random: inout SeededRandom) throws { try send(write(1, &random)) }
+
+    func send(_ lines: [UInt8]) throws { try connection.send(lines) }
+
+    /// The lines of so many writes, which count as sent.
+    mutating func write(_ count: Int, _ random: inout SeededRandom) -> [UInt8] {
+        var lines: [UInt8] = []
+        for _ in 0..<count { lines += line(&random) }
+        return lines
+    }
+
+    private mutating func line(_ random: inout SeededRandom) -> [UInt8] {
         generation += 1
         let numbers = Array(base.indices.shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random)))
         let write = LaneWrite(numbers: numbers, generation: random.oneIn(8) ? nil : generation)
@@ -174,7 +194,7 @@ private struct Lane {
         writer.string("collection", "kb")
         if let generation = write.generation { writer.documents(numbers.map { document($0, generation) }) } else { writer.strings("ids", numbers.map(id)) }
         sent.append(write)
-        try connection.send(writer.finish())
+        return writer.finish()
     }
 
     mutating func receive() throws { try acknowledge(try connection.receive()) }

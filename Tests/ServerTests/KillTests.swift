@@ -15,7 +15,7 @@ import Darwin
         let tally = try InterruptedLoad.run(cycles, "kills, \(seed)", lanes: 3, start: { ((), try ServedDatabase()) }) { load, _, comment in
             try load.run(steps: Int.random(in: 0...150, using: &random), &random)
             try load.fill(&random)
-            usleep(UInt32.random(in: 0...3000, using: &random))
+            InterruptedLoad.wait(microsecondsMax: 3000, &random)
             load.served.daemon.kill()
             // Every few rounds the start that follows is killed as well.
             if random.oneIn(4) {
@@ -33,7 +33,7 @@ import Darwin
             var load = try InterruptedLoad(try ServedDatabase(), lanes: 3)
             try load.run(steps: Int.random(in: 0...60, using: &random), &random)
             try load.fill(&random)
-            usleep(UInt32.random(in: 0...3000, using: &random))
+            InterruptedLoad.wait(microsecondsMax: 3000, &random)
             load.served.daemon.kill()
             try load.restartAndCheck("new directory \(round), \(seed)")
         }
@@ -56,7 +56,7 @@ import Darwin
                 try connection.sendLine(#"{"op":"\#(work.randomElement(using: &random)!)"}"#)  // The list is not empty.
             }
             try load.fill(&random)
-            usleep(UInt32.random(in: 0...20_000, using: &random))
+            InterruptedLoad.wait(microsecondsMax: 20_000, &random)
             load.served.daemon.kill()
             if random.oneIn(4) {
                 try DaemonProcess.startAndKill(data: load.served.path, afterMicroseconds: UInt32.random(in: 0...150_000, using: &random))

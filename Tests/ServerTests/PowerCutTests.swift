@@ -51,10 +51,10 @@ struct PowerCutTests {
 
     /// Cuts the power while writes are under way. The daemon has a moment to find its disk gone.
     private static func cut(_ disk: CuttableFileSystem, _ load: inout InterruptedLoad, _ random: inout SeededRandom) throws {
-        usleep(UInt32.random(in: 0...3000, using: &random))
+        InterruptedLoad.wait(microsecondsMax: 3000, &random)
         try load.takeAnswers()
         try disk.cutPower()
-        usleep(UInt32.random(in: 0...3000, using: &random))
+        InterruptedLoad.wait(microsecondsMax: 3000, &random)
         load.served.daemon.kill()
         try disk.restorePower()
     }

@@ -21,6 +21,7 @@ import TestSupport
             (.exact(visited: 812), #"{"kind":"exact","exact":true,"visited":812}"#),
             (SearchPlan(kind: .graph, expectedRecall: 0.95, visited: 40), #"{"kind":"graph","exact":false,"expected_recall":0.95,"visited":40}"#),
             (SearchPlan(kind: .lists, expectedRecall: 0.5, visited: 0), #"{"kind":"lists","exact":false,"expected_recall":0.5,"visited":0}"#),
+            (SearchPlan(kind: .codes, expectedRecall: 0.98, visited: 13), #"{"kind":"codes","exact":false,"expected_recall":0.98,"visited":13}"#),
             (SearchPlan(kind: .mixed, expectedRecall: nil, visited: 3), #"{"kind":"mixed","exact":true,"visited":3}"#),
         ]
         for (plan, text) in plans {

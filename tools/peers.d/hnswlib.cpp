@@ -356,7 +356,7 @@ private:
     void stayOn(const element &request) {
         cpu_set_t set = everywhere;
         simdjson::dom::array processors;
-        if (request["cpus"].get(processors) == simdjson::SUCCESS) {
+        if (request["cpus"].get(processors) == simdjson::SUCCESS && processors.size() > 0) {
             CPU_ZERO(&set);
             for (element processor : processors) CPU_SET(int64_t(processor), &set);
         }

@@ -16,6 +16,7 @@ enum {
     NT_LINE_VALUES = 192,
     /// Candidates offered to a pool at a time.
     NT_POOL_BATCH_MAX = 64,
+    NT_POOL_MARK = 1,
     /// Ends a list of links that is not full.
     NT_NO_LINK = 0xffffffffu,
 };
@@ -29,9 +30,9 @@ typedef struct {
     float scale, bias;
 } nt_line_query;
 
-/// The best candidates so far: keys of a distance's order-preserving image in the upper 32 bits and below it a mark (bit 31:
-/// followed) and a number, least first by distance and number. `keys` has room for 8 more than `capacity`. No key before
-/// `next` is unmarked.
+/// The best candidates so far, least key first. A key is a distance's order-preserving image in the upper 32 bits, below it a
+/// number, and in the last bit a mark (followed), which never changes the order as long as no number is offered twice. `keys`
+/// has room for 8 more than `capacity`. No key before `next` is unmarked.
 typedef struct {
     uint64_t *keys;
     size_t capacity, count, next;
@@ -64,7 +65,7 @@ typedef struct {
     /// The same for consecutive lines.
     void (*score_line_rows)(const nt_line_query *query, const uint8_t *lines, size_t count, float *estimates);
 
-    /// Puts candidates into the pool as far as they are nearer than what it has, or it has room. `count` is at most 64. Where
+    /// The pool then has the least of the keys it had and of those offered, as many as it has room for. `count` is at most 64. Where
     /// `links` is not null, asks for the `degree` links of those that will be followed soon.
     void (*offer)(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count, const uint32_t *links,
                   size_t degree);
@@ -109,13 +110,16 @@ static inline void nt_prefetch_rows(const uint8_t *rows, size_t stride, size_t b
     }
 }
 
+/// Unmarked. Numbers are below 2^31.
 static inline uint64_t nt_candidate_key(float distance, uint32_t id) {
     uint32_t bits;
     distance += 0.0f;  // -0 is 0
     __builtin_memcpy(&bits, &distance, sizeof bits);
     bits ^= (uint32_t)((int32_t)bits >> 31) | 0x80000000u;
-    return (uint64_t)bits << 32 | id;
+    return (uint64_t)bits << 32 | (uint64_t)id << 1;
 }
+
+static inline size_t nt_candidate_number(uint64_t key) { return (uint32_t)key >> 1; }
 
 /// The distance that a key was made of.
 static inline float nt_candidate_distance(uint64_t key) {
@@ -141,4 +145,14 @@ static inline size_t nt_visit_links(const uint32_t *links, size_t degree, uint32
     }
     nt_prefetch_rows(rows, stride, bytes, unvisited, count);
     return count;
+}
+
+/// Asks for the rows of the node that will be visited next, as things stand, while those of another are waited for.
+static inline void nt_prefetch_ahead(const nt_pool *pool, const uint32_t *links, size_t degree, const uint8_t *rows, size_t stride,
+                                     size_t bytes) {
+    size_t next = pool->next;
+    while (next < pool->count && pool->keys[next] & NT_POOL_MARK) next++;
+    if (next == pool->count) return;
+    const uint32_t *linked = links + nt_candidate_number(pool->keys[next]) * degree;
+    for (size_t i = 0; i < degree && linked[i] != NT_NO_LINK; i++) nt_prefetch(rows + (size_t)linked[i] * stride, bytes);
 }

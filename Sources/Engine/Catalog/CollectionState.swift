@@ -24,7 +24,7 @@ struct CollectionState: Sendable {
         self.schema = schema
         self.catalog = catalog
         self.sealed = sealed
-        head = HeadRows(firstChunk: nextChunk, schema: schema)
+        head = HeadRows(firstChunk: nextChunk, schema: schema, encoders: Self.encoders(of: sealed, schema))
         catalog.documents.forEachLive { _, row in countChunks(of: row, by: 1) }
     }
 
@@ -49,8 +49,25 @@ struct CollectionState: Sendable {
     mutating func sealHead() {
         guard head.count > 0 else { return }
         sealed.append(ChunkPart(rows: .memory(head), liveCount: headLiveCount))
-        head = HeadRows(firstChunk: head.endChunk, schema: schema)
+        beginHead(at: head.endChunk)
         headLiveCount = 0
+    }
+
+    private mutating func beginHead(at chunk: Int) {
+        head = HeadRows(firstChunk: chunk, schema: schema, encoders: Self.encoders(of: sealed, schema))
+    }
+
+    /// What rows of the head are to be encoded by: see `encoder`.
+    private static func encoders(of sealed: [ChunkPart], _ schema: CollectionSchema) -> [RowEncoder?] {
+        schema.spaces.indices.map { encoder(in: sealed, space: $0) }
+    }
+
+    /// As the index of the space that was built last encodes its own; nil where none is in use.
+    func encoder(space: Int) -> RowEncoder? { Self.encoder(in: sealed, space: space) }
+
+    private static func encoder(in sealed: [ChunkPart], space: Int) -> RowEncoder? {
+        let indexes = sealed.compactMap { $0.segment?.indexes[space] }.filter { $0.encoder != nil }
+        return indexes.max { $0.fileNumber < $1.fileNumber }?.encoder
     }
 
     /// Whether every chunk in force has a place: a document for which not, if there is one. Asked once the log is replayed.
@@ -79,6 +96,12 @@ struct CollectionState: Sendable {
     mutating func install(_ index: InstalledIndex) {
         guard let part = sealed.firstIndex(where: { $0.segment?.fileNumber == index.segment }) else { return }
         if let segment = sealed[part].segment { sealed[part].rows = .segment(segment.with(index.index)) }
+        if head.count == 0 { beginHead(at: head.firstChunk) }
+    }
+
+    /// Nothing to do where the head has become a segment meanwhile.
+    mutating func install(_ codes: HeadCodes) {
+        if head.firstChunk == codes.firstChunk { head.adopt(codes.codes, space: codes.space) }
     }
 
     /// Counts a document's chunks in (1) or out (-1) of the part that holds them.

@@ -47,6 +47,11 @@ final class IndexWork: Sendable {
                 check(piece)
                 return true
             }
+            for state in states {
+                guard let codes = state.missingHeadCodes() else { continue }
+                queue.install(codes)
+                return true
+            }
             guard let piece = largest(of: states, where: { wantsIndex($0) && !empty.contains($0.emptySpace) }) else { return false }
             if try !build(piece, threads: threads, pace) { empty.insert(piece.emptySpace) }
             return true
@@ -77,9 +82,17 @@ final class IndexWork: Sendable {
     /// What is wrong with an index is of no more account than that another is built.
     private func check(_ piece: Piece) {
         guard let index = piece.segment.indexes[piece.space] else { preconditionFailure("an index is there to be checked") }
-        do { try index.check(of: piece.segment, piece.collection.schema.spaces[piece.space], disk: store.disk, databaseID: store.databaseID) } catch {
-            index.refuse()
-        }
+        // A damaged segment answers nothing, by an index or without.
+        guard piece.segment.corruption == nil else { return index.refuse() }
+        do {
+            try piece.segment.touchForRanking(space: piece.space)
+            try check(index, of: piece, wanted: indexedRows(of: piece))
+        } catch { index.refuse() }
+    }
+
+    private func check(_ index: SegmentIndex, of piece: Piece, wanted: [UInt32]) throws(ColumnFileError) {
+        let schema = piece.collection.schema.spaces[piece.space]
+        try index.check(of: piece.segment, wanted: wanted, schema, disk: store.disk, databaseID: store.databaseID)
     }
 
     /// False where no row is in force that has a vector.
@@ -89,7 +102,7 @@ final class IndexWork: Sendable {
         defer { progress.end() }
         try segment.touchAll(space: piece.space)
         let vectors = segment.vectors[piece.space]
-        let rows = try indexedRows(of: piece, vectors)
+        let rows = indexedRows(of: piece)
         guard !rows.isEmpty else { return false }
         let patience = Patience(pace)
         guard let built = IndexBuilder(vectors.rows, rows: rows, settings: IndexSettings(schema, threads: threads, patience)).build() else {
@@ -100,12 +113,13 @@ final class IndexWork: Sendable {
             isCancelled: { patience.isLost })
         built.calibrate(calibration.measure())
         try pace.step(bytes: 0)
-        try install(built, of: piece, pace)
+        try install(built, of: piece, rows, pace)
         return true
     }
 
-    /// Rows with a vector, in force now. Those that are not will never be again.
-    private func indexedRows(of piece: Piece, _ vectors: SegmentVectors) throws(EngineError) -> [UInt32] {
+    /// Rows with a vector, in force now. Those that are not will never be again. All that tells has been touched.
+    private func indexedRows(of piece: Piece) -> [UInt32] {
+        let vectors = piece.segment.vectors[piece.space]
         var rows: [UInt32] = []
         rows.reserveCapacity(piece.segment.rowCount)
         for row in 0..<piece.segment.rowCount where !vectors.rows.hasNoVector(row) {
@@ -115,14 +129,13 @@ final class IndexWork: Sendable {
         return rows
     }
 
-    private func install(_ built: BuiltIndex, of piece: Piece, _ pace: Pace) throws(EngineError) {
+    private func install(_ built: BuiltIndex, of piece: Piece, _ rows: [UInt32], _ pace: Pace) throws(EngineError) {
         let files = OutputFiles(store, pace)
         defer { files.end() }
         let file = try SegmentIndex.write(built, to: try files.begin(.index))
         let index = SegmentIndex(ManifestIndex(space: UInt16(piece.space), file: file))
-        let schema = piece.collection.schema.spaces[piece.space]
         // Read before the manifest names it: were it not to be read, nothing would have changed.
-        do { try index.check(of: piece.segment, schema, disk: store.disk, databaseID: store.databaseID) } catch {
+        do { try check(index, of: piece, wanted: rows) } catch {
             throw EngineError(.diskFailed, "an index just written cannot be read (\(error))")
         }
         let isInstalled = try store.installIndex(

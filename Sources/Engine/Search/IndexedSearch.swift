@@ -7,17 +7,19 @@ struct IndexedSearch {
     let space: Int
     let k: Int
     let effort: VectorIndex.Effort
-    let documents: DocumentTable
+    /// By document: the version in force.
+    let current: PagedColumn<UInt32>
     let visibility: Visibility?
     private(set) var visited = 0
     private(set) var expectedRecall: Float = 1
-    private(set) var kinds: Set<SearchPlan.Kind> = []
+    /// nil as long as nothing was found by an index.
+    private(set) var kind: SearchPlan.Kind?
 
-    init(space: Int, k: Int, effort: VectorIndex.Effort, documents: DocumentTable, visibility: Visibility?) {
+    init(space: Int, k: Int, effort: VectorIndex.Effort, current: PagedColumn<UInt32>, visibility: Visibility?) {
         self.space = space
         self.k = k
         self.effort = effort
-        self.documents = documents
+        self.current = current
         self.visibility = visibility
     }
 
@@ -27,7 +29,7 @@ struct IndexedSearch {
         _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, liveCount: Int, scratch: SearchScratch, _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
     ) throws(EngineError) -> Bool {
         if let visibility {
-            let visible = try visibility.positions(of: segment, space: space, index, documents).visible
+            let visible = try visibility.positions(of: segment, space: space, index, current).visible
             return try run(query, on: segment, index, visible, scratch, body)
         }
         return try run(query, on: segment, index, liveCount: liveCount, scratch, body)
@@ -73,7 +75,9 @@ struct IndexedSearch {
         // Few are left, or the plan did not come by enough of them: all are compared.
         guard visible.count <= Self.gatheredRowsMax else { return false }
         visited += index.takeAll(visible, scratch: scratch)
-        try rank(query, k: k, segment, scratch)
+        try touchCandidates(of: segment, scratch)
+        // Every one is handed on: which of equals are among the k is told by their documents, not by their rows.
+        segment.vectors[space].rows.score(query.cells, scratch: scratch)
         hand(segment, scratch, body)
         return true
     }
@@ -82,9 +86,18 @@ struct IndexedSearch {
     private static let gatheredRowsMax = 4096
 
     private func rank(_ query: FlatQuery, k: Int, _ segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
-        try segment.touchForRanking(space: space)
-        for i in 0..<scratch.candidates.count { try segment.touchVector(Int(scratch.candidates[i]), space: space) }
+        try touchCandidates(of: segment, scratch)
         segment.vectors[space].rows.rank(query.cells, k: k, scratch: scratch)
+    }
+
+    private func touchCandidates(of segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
+        try segment.touchForRanking(space: space)
+        let documents = segment.vectors[space].documents
+        for i in 0..<scratch.candidates.count {
+            let row = Int(scratch.candidates[i])
+            try segment.touchVector(row, space: space)
+            documents.prefetch(from: row, count: 1)
+        }
     }
 
     private func hand(_ segment: Segment, _ scratch: SearchScratch, _ body: (UInt32, UInt32, Float) -> Void) {
@@ -96,7 +109,7 @@ struct IndexedSearch {
     }
 
     private func isLive(_ result: RankedRow, _ vectors: SegmentVectors) -> Bool {
-        documents.versions[Int(vectors.documents[Int(result.row)])] == vectors.versions[Int(result.row)]
+        current[Int(vectors.documents[Int(result.row)])] == vectors.versions[Int(result.row)]
     }
 
     private func liveResults(_ segment: Segment, _ scratch: SearchScratch) -> Int {
@@ -107,9 +120,7 @@ struct IndexedSearch {
 
     private mutating func note(_ plan: IndexPlan, _ recall: Float) {
         expectedRecall = min(expectedRecall, recall)
-        switch plan {
-        case .walk: kinds.insert(.graph)
-        case .lists, .scan: kinds.insert(.lists)
-        }
+        let own: SearchPlan.Kind = if case .walk = plan { .graph } else { .lists }
+        kind = kind == nil || kind == own ? own : .mixed
     }
 }

@@ -35,7 +35,8 @@ package struct SearchResult: Sendable {
 
 extension CollectionSnapshot {
     /// The k nearest chunks of each vector among the documents allowed. Segments with an index are searched by it, at the effort
-    /// asked for; all others, and all where `effort` is `exact`, are compared vector by vector: O(rows x dimension) a vector.
+    /// asked for, heads with codes by those; all others, and all where `effort` is `exact`, are compared vector by vector:
+    /// O(rows x dimension) a vector.
     /// Scores are those of the stored vectors, whichever way a chunk was found.
     ///
     /// Equal scores are ordered by the document's first arrival, then by the chunk's place in it.
@@ -119,8 +120,8 @@ extension CollectionSnapshot {
     }
 }
 
-/// Goes through a collection's parts, by index or vector by vector. What is not in force, not allowed or has no vector is
-/// never compared.
+/// Goes through a collection's parts, by index, by codes or vector by vector. What is not in force, not allowed or has no vector is
+/// never found, and but for the steps of a walk never compared.
 private struct PartSearch {
     private let snapshot: CollectionSnapshot
     private let queries: [FlatQuery]
@@ -129,8 +130,9 @@ private struct PartSearch {
     private let visibility: Visibility?
     private let deadline: Deadline
     private var scan: PartScan
-    /// nil where everything is to be compared.
+    // Both are nil where everything is to be compared.
     private var indexed: IndexedSearch?
+    private var coded: CodedSearch?
 
     init(_ snapshot: CollectionSnapshot, _ queries: [FlatQuery], space: Int, _ input: SearchInput, _ visibility: Visibility?, _ deadline: Deadline) {
         self.snapshot = snapshot
@@ -139,11 +141,14 @@ private struct PartSearch {
         k = input.k
         self.visibility = visibility
         self.deadline = deadline
-        let documents = snapshot.state.documents
+        let current = snapshot.state.documents.versions
         scan = PartScan(
-            search: FlatSearch(queries: queries, k: input.k), space: space, documents: documents, allowed: visibility?.documents, deadline: deadline)
+            search: FlatSearch(queries: queries, k: input.k), space: space, current: current, allowed: visibility?.documents, deadline: deadline)
         indexed = input.effort.indexEffort.map {
-            IndexedSearch(space: space, k: input.k, effort: $0, documents: documents, visibility: visibility)
+            IndexedSearch(space: space, k: input.k, effort: $0, current: current, visibility: visibility)
+        }
+        coded = input.effort.indexEffort.map {
+            CodedSearch(space: space, k: input.k, effort: $0, current: current, visibility: visibility)
         }
     }
 
@@ -154,6 +159,8 @@ private struct PartSearch {
             for number in snapshot.parts.indices where snapshot.parts[number].liveCount > 0 && snapshot.parts[number].segment?.corruption == nil {
                 if indexed != nil, let segment = snapshot.parts[number].segment, let index = segment.indexes[space]?.index {
                     try run(on: number, segment, index)
+                } else if coded != nil, let (rows, codes) = CodedSearch.applies(to: snapshot.parts[number], space: space) {
+                    try run(on: snapshot.parts[number], rows, codes, firstRow: snapshot.firstRows[number])
                 } else {
                     try scan.run(over: snapshot.parts[number], firstRow: snapshot.firstRows[number])
                 }
@@ -178,13 +185,33 @@ private struct PartSearch {
         }
     }
 
+    private mutating func run(on part: ChunkPart, _ rows: HeadRows, _ codes: CodedRows, firstRow: Int) throws(EngineError) {
+        let visible = coded!.visibleRows(of: rows, liveCount: part.liveCount)  // Asked before.
+        for (number, query) in queries.enumerated() {
+            try deadline.check()
+            let isDone = try ScratchPool.shared.with { scratch in
+                coded!.run(query, on: rows, codes, visible, scratch: scratch) { row, document, score in  // Asked before.
+                    scan.search.offer(Candidate(score: score, tie: document, row: UInt32(firstRow) + row), to: number)
+                }
+            }
+            if !isDone { try scan.run(over: part, firstRow: firstRow, only: number) }
+        }
+    }
+
     consuming func finish() -> (found: [[Candidate]], plan: SearchPlan) {
-        let visited = scan.search.compared + (indexed?.visited ?? 0)
-        let kinds = indexed?.kinds ?? []
-        let plan = kinds.isEmpty
-            ? SearchPlan.exact(visited: visited)
-            : SearchPlan(kind: kinds.count == 1 ? kinds.first! : .mixed, expectedRecall: indexed?.expectedRecall, visited: visited)  // One there is.
-        return (scan.search.finish(), plan)
+        let visited = scan.search.compared + (indexed?.visited ?? 0) + (coded?.visited ?? 0)
+        return (scan.search.finish(), SearchPlan(kind: kind, expectedRecall: expectedRecall, visited: visited))
+    }
+
+    /// Heads, small beside segments, are named only where nothing else was searched by other means.
+    private var kind: SearchPlan.Kind {
+        indexed?.kind ?? (coded?.expectedRecall == nil ? .exact : .codes)
+    }
+
+    private var expectedRecall: Float? {
+        let byIndex = indexed?.kind == nil ? nil : indexed?.expectedRecall
+        guard let byCodes = coded?.expectedRecall else { return byIndex }
+        return min(byCodes, byIndex ?? 1)
     }
 }
 
@@ -207,16 +234,17 @@ extension SearchEffort {
 private struct PartScan {
     var search: FlatSearch
     let space: Int
-    let documents: DocumentTable
+    /// By document: the version in force.
+    let current: PagedColumn<UInt32>
     let allowed: Bitmap?
     let deadline: Deadline
     private var selection: [UInt32] = []
     private var only: Int?
 
-    init(search: FlatSearch, space: Int, documents: DocumentTable, allowed: Bitmap?, deadline: Deadline) {
+    init(search: FlatSearch, space: Int, current: PagedColumn<UInt32>, allowed: Bitmap?, deadline: Deadline) {
         self.search = search
         self.space = space
-        self.documents = documents
+        self.current = current
         self.allowed = allowed
         self.deadline = deadline
     }
@@ -265,7 +293,7 @@ private struct PartScan {
             for row in owners.indices {
                 let document = Int(owners[row])
                 if let allowed, !allowed[document] { continue }
-                guard documents.versions[document] == versions[row], !factors[row].isNaN else { continue }
+                guard current[document] == versions[row], !factors[row].isNaN else { continue }
                 selection.append(UInt32(row))
             }
         }

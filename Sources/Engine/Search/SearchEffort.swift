@@ -27,6 +27,8 @@ package struct SearchPlan: Equatable, Sendable {
         case graph
         /// The lists of the nearest centres were read.
         case lists
+        /// Codes of all vectors were compared, then the vectors of the best.
+        case codes
         /// Segments were searched in different ways.
         case mixed
     }

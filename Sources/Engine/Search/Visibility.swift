@@ -87,35 +87,52 @@ struct VisibilityKey: Hashable, Sendable {
     }
 }
 
-/// The documents that a filter leaves, and the rows of indexes that are theirs.
+/// The documents that a filter leaves, and the rows of indexes and heads that are theirs.
 final class Visibility: Sendable {
     let documents: Bitmap
     private let positions = Mutex<[PositionsKey: VisibleRows]>([:])
 
     private struct PositionsKey: Hashable {
-        var segment: UInt64
+        enum Part: Hashable {
+            case segment(UInt64)
+            /// By its first chunk.
+            case head(Int)
+        }
+
+        var part: Part
         var space: Int
     }
 
     init(_ documents: Bitmap) { self.documents = documents }
 
     /// The positions of a segment's index that may be seen: in force, and of such documents. The first call is O(rows).
-    func positions(of segment: Segment, space: Int, _ index: VectorIndex, _ table: DocumentTable) throws(EngineError) -> VisibleRows {
-        let key = PositionsKey(segment: segment.fileNumber, space: space)
+    ///
+    /// - Parameter current: by document, the version in force.
+    func positions(of segment: Segment, space: Int, _ index: VectorIndex, _ current: PagedColumn<UInt32>) throws(EngineError) -> VisibleRows {
+        let key = PositionsKey(part: .segment(segment.fileNumber), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
         try segment.touchDocuments()
-        let rows = VisibleRows(index, segment.vectors[space], documents, table)
+        let rows = VisibleRows(index, segment.vectors[space], documents, current)
+        positions.withLock { $0[key] = rows }
+        return rows
+    }
+
+    /// The rows of a head that may be seen: such as have a vector, in force, and of such documents. The first call is O(rows).
+    func rows(of head: HeadRows, space: Int, _ current: PagedColumn<UInt32>) -> VisibleRows {
+        let key = PositionsKey(part: .head(head.firstChunk), space: space)
+        if let known = positions.withLock({ $0[key] }) { return known }
+        let rows = VisibleRows(head, space: space, allowed: documents, current)
         positions.withLock { $0[key] = rows }
         return rows
     }
 }
 
-/// A bit for each position of an index.
+/// A bit for each position of an index, or for each row of a head.
 final class VisibleRows: Sendable {
     private let words: CellBuffer<UInt64>
     let visible: VisiblePositions
 
-    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ table: DocumentTable) {
+    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ current: PagedColumn<UInt32>) {
         words = CellBuffer(count: (index.count + 63) / 64)
         var count = 0
         for word in 0..<words.count {
@@ -123,10 +140,30 @@ final class VisibleRows: Sendable {
             for bit in 0..<min(64, index.count - word * 64) {
                 let row = Int(index.row(word * 64 + bit))
                 let document = Int(vectors.documents[row])
-                if allowed[document], table.versions[document] == vectors.versions[row] { bits |= 1 << UInt64(bit) }
+                if allowed[document], current[document] == vectors.versions[row] { bits |= 1 << UInt64(bit) }
             }
             words.cells[word] = bits
             count += bits.nonzeroBitCount
+        }
+        visible = VisiblePositions(words: words.cells.readOnly, count: count)
+    }
+
+    /// - Parameter allowed: nil where all documents are.
+    init(_ head: HeadRows, space: Int, allowed: Bitmap?, _ current: PagedColumn<UInt32>) {
+        words = CellBuffer(count: (head.count + 63) / 64)
+        let factors = head.spaces[space].factors
+        var count = 0
+        // Page by page: to find an element's page takes longer than to look at the element.
+        for number in 0..<head.documents.pageCount {
+            let (owners, versions, factors) = (head.documents.page(number), head.versions.page(number), factors.page(number))
+            let first = number * head.documents.pageCapacity
+            for i in owners.indices {
+                let document = Int(owners[i])
+                if let allowed, !allowed[document] { continue }
+                guard current[document] == versions[i], !factors[i].isNaN else { continue }
+                words.cells[(first + i) >> 6] |= 1 << UInt64((first + i) & 63)
+                count += 1
+            }
         }
         visible = VisiblePositions(words: words.cells.readOnly, count: count)
     }

@@ -1,4 +1,5 @@
 // The chunks that are in no segment yet: rows in memory, one writer adding, readers on copies.
+import Index
 import Memory
 
 /// The texts of a chunk, where they lie in the rows' arena.
@@ -25,9 +26,10 @@ struct HeadRows: Sendable {
     private(set) var arena = ByteArena()
     private(set) var spaces: [SpaceRows]
 
-    init(firstChunk: Int, schema: CollectionSchema) {
+    /// - Parameter encoders: by space, where its rows are to have codes.
+    init(firstChunk: Int, schema: CollectionSchema, encoders: [RowEncoder?]) {
         self.firstChunk = firstChunk
-        spaces = schema.spaces.map(SpaceRows.init)
+        spaces = zip(schema.spaces, encoders).map(SpaceRows.init)
     }
 
     var count: Int { documents.count }
@@ -51,6 +53,7 @@ struct HeadRows: Sendable {
 
     mutating func append(_ vector: Span<Float>, space: Int) { spaces[space].append(vector) }
     mutating func appendAbsent(space: Int) { spaces[space].appendAbsent() }
+    mutating func adopt(_ codes: CodedRows, space: Int) { spaces[space].adopt(codes) }
 
     var byteCount: Int {
         documents.byteCount + versions.byteCount + texts.byteCount + arena.byteCount + spaces.reduce(0) { $0 + $1.byteCount }

@@ -9,33 +9,51 @@ import Synchronization
 final class SegmentIndex: Sendable {
     let record: ManifestIndex
     private let checked = AtomicLazyReference<VectorIndex>()
+    private let measured = AtomicLazyReference<RowEncoder>()
     private let isRefused = Atomic(false)
 
     init(_ record: ManifestIndex) { self.record = record }
 
+    /// Higher than that of any index built before.
+    var fileNumber: UInt64 { record.file.number }
     /// The index, once `check` has found it whole.
     var index: VectorIndex? { checked.load() }
+    /// What encodes further rows as its own are.
+    var encoder: RowEncoder? { measured.load() }
     /// Whether it has neither been found whole nor refused yet.
     var isUnchecked: Bool { checked.load() == nil && !isRefused.load(ordering: .acquiring) }
     /// Whether it can never be used: another is to be built in its place.
     var isDamaged: Bool { isRefused.load(ordering: .acquiring) }
 
     /// Reads all of the file: O(bytes). One that cannot be read, or is not what it should be, is to be refused.
-    func check(of segment: Segment, _ space: SpaceSchema, disk: any Disk, databaseID: UInt64) throws(ColumnFileError) {
+    ///
+    /// - Parameter wanted: rows of the segment in force that have a vector: an index without one of them would hide it. A device that
+    ///   lost a deletion and kept the index built after it has left such a one.
+    func check(of segment: Segment, wanted: [UInt32], _ space: SpaceSchema, disk: any Disk, databaseID: UInt64) throws(ColumnFileError) {
         let file = try ColumnFile(disk: disk, kind: .index, reference: record.file, databaseID: databaseID)
-        do throws(Corruption) { _ = checked.storeIfNil(try Self.open(file, segment, space)) } catch { throw .corruption(error) }
+        do throws(Corruption) {
+            let index = try open(file, segment, wanted, space)
+            _ = measured.storeIfNil(RowEncoder(index))
+            _ = checked.storeIfNil(index)
+        } catch { throw .corruption(error) }
     }
 
     /// Another is to be built in its place.
     func refuse() { isRefused.store(true, ordering: .releasing) }
 
-    private static func open(_ file: ColumnFile, _ segment: Segment, _ space: SpaceSchema) throws(Corruption) -> VectorIndex {
+    private func open(_ file: ColumnFile, _ segment: Segment, _ wanted: [UInt32], _ space: SpaceSchema) throws(Corruption) -> VectorIndex {
         try file.verify()
         // Sound: the index holds the file.
         let columns = try IndexColumns(
             stored: { id in unsafe file.column(id.rawValue)?.lentElements() ?? Cells(start: nil, count: 0) },
             rowCount: segment.rowCount, dimension: space.dimension, metric: space.metric, file: file.name)
-        let (resident, buffers) = columns.resident(codesMax: residentCodesMax)
+        var indexed = Bitmap(count: segment.rowCount)
+        for position in 0..<columns.rows.count { indexed[Int(columns.rows[position])] = true }
+        let vectors = segment.vectors[Int(record.space)].rows
+        guard wanted.allSatisfy({ indexed[Int($0)] }) else { throw Corruption(file: file.name, offset: 0, expected: "all rows in force that have a vector") }
+        indexed.filter { vectors.hasNoVector($0) }
+        guard indexed.isEmpty else { throw Corruption(file: file.name, offset: 0, expected: "no row without a vector") }
+        let (resident, buffers) = columns.resident(codesMax: Self.residentCodesMax)
         return VectorIndex(resident, metric: space.metric, owner: buffers + [file])
     }
 

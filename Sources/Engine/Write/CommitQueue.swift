@@ -110,6 +110,15 @@ final class CommitQueue: Sendable {
         }
     }
 
+    /// Gives a head codes, for every snapshot from now on. Rows that came meanwhile are encoded under the lock: few, since to
+    /// encode a row is a fraction of writing it.
+    func install(_ codes: HeadCodes) {
+        committer.withLock { committer in
+            committer.writer.install(codes)
+            publish(committer.writer, [codes.collection])
+        }
+    }
+
     /// Forgets what the files of a checkpoint cover.
     func retireLog(coveredBy frozen: FrozenWriter) {
         committer.withLock { committer in

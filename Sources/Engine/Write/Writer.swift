@@ -210,6 +210,7 @@ struct Writer: Sendable {
     }
 
     mutating func install(_ index: InstalledIndex) { collections[index.collection]?.install(index) }
+    mutating func install(_ codes: HeadCodes) { collections[codes.collection]?.install(codes) }
 
     /// Hands the state out of the dictionary and back, so that no column is copied for having two holders.
     private mutating func withCollection(

@@ -1,18 +1,19 @@
 // Builds the links between rows: neighbours met in leaves, thinned out so that those kept point in different directions.
 import Memory
+import Synchronization
 
 /// The choices that a graph is built by.
 struct GraphSettings: Sendable {
     /// Links of a row at most: two cache lines of them.
     var degree = 32
-    /// Random partitions whose leaves are gone through.
-    var partitions: Int
+    /// Random partitions whose leaves are gone through at most.
+    var partitionsMax = 16
+    /// Another is worth it while one row in so many still meets a new one of its nearest: 6 rounds for images, 12 for texts.
+    var rowsPerNew = 3
     /// Neighbours that a row takes from each of its leaves.
     var leafNeighbours = 30
     /// Neighbours kept of all leaves.
-    var candidates = 48
-    /// Whether links that thinning would drop fill what room is left.
-    var isFilled: Bool
+    var candidates = 64
 }
 
 /// Links over rows of codes. Distances are those of the codes, exact in integers, so equal seeds build equal graphs on any
@@ -87,12 +88,12 @@ struct GraphBuilder: Sendable {
     private func links(amongOnly rows: [UInt32]) -> LinkTable? {
         let copied = CopiedPoints(points, rows)
         var settings = settings
-        (settings.partitions, settings.degree, settings.isFilled) = (2, Self.farDegree, false)
+        (settings.partitionsMax, settings.degree) = (2, Self.farDegree)
         let level = GraphBuilder(points: copied.points, medoids: [], settings: settings, workers: workers, seed: seed &+ 8)
         return withExtendedLifetime(copied) { level.links(between: (0..<UInt32(rows.count)).map { $0 }) }
     }
 
-    private static let farDegree = 8
+    private static let farDegree = 16
 
     /// In place of the furthest where there is no room.
     private func add(_ far: Cells<UInt32>, of sample: [UInt32], to links: LinkTable, _ row: Int) {
@@ -111,22 +112,24 @@ struct GraphBuilder: Sendable {
 
     // MARK: Neighbours
 
-    /// The nearest rows that each row meets in the leaves.
+    /// The nearest rows that each row meets in the leaves of one partition after another, until hardly any is new.
     private func nearest(_ rows: [UInt32]) -> NeighbourTable {
         let table = NeighbourTable(rows: points.count, capacity: min(settings.candidates, max(1, rows.count - 1)))
         let partition = LeafPartition(points: points, workers: workers)
-        for round in 0..<settings.partitions where !workers.isCancelled() {
+        for round in 0..<settings.partitionsMax where !workers.isCancelled() {
             // The largest first: the last to finish is then a small one.
             let leaves = partition.leaves(rows, seed: seed &+ UInt64(round) &* 0x1_0000_0001).sorted { $0.count > $1.count }
-            workers.forEach(leaves.count, room: { LeafRoom(points, settings) }) { leaf, room in room.meet(leaves[leaf], table) }
-            if leaves.count == 1 { break }
+            let new = Counter()
+            workers.forEach(leaves.count, room: { LeafRoom(points, settings) }) { leaf, room in new.add(room.meet(leaves[leaf], table)) }
+            if leaves.count == 1 || new.value < rows.count / settings.rowsPerNew { break }
         }
         return table
     }
 
     // MARK: Thinning
 
-    /// Keeps candidates, nearest first, that are nearer to the row than to any kept before (the rule of relative neighbourhoods).
+    /// Keeps candidates, nearest first, that are nearer to the row than to any kept before (the rule of relative neighbourhoods);
+    /// the nearest of the others fill what room is left, which makes walks shorter.
     private func thin(_ row: Int, _ candidates: Cells<UInt64>, into table: LinkTable, _ work: ThinningRoom) {
         let links = table.links(row)
         work.take(candidates, points)
@@ -135,7 +138,6 @@ struct GraphBuilder: Sendable {
             links[count] = kept
             count += 1
         }
-        guard settings.isFilled else { return }
         for place in 0..<candidates.count where count < settings.degree && work.isHidden(place) {
             links[count] = UInt32(truncatingIfNeeded: candidates[place])
             count += 1
@@ -165,6 +167,13 @@ struct GraphBuilder: Sendable {
         keys.part(0..<count).sort()
         thin(row, keys.readOnly.part(0..<count), into: table, work)
     }
+}
+
+private final class Counter: Sendable {
+    private let sum = Atomic(0)
+
+    func add(_ number: Int) { sum.add(number, ordering: .relaxed) }
+    var value: Int { sum.load(ordering: .relaxed) }
 }
 
 /// Room for thinning out one row's candidates at a time.

@@ -24,10 +24,11 @@ final class LeafRoom {
         merged = CellBuffer(count: settings.candidates)
     }
 
-    /// Each row's nearest in the leaf go to its neighbours. O(leaf^2 · dimension).
-    func meet(_ leaf: [UInt32], _ table: NeighbourTable) {
-        guard leaf.count > 1 else { return }
+    /// Each row's nearest in the leaf go to its neighbours; returns how many of the nearest are new. O(leaf^2 · dimension).
+    func meet(_ leaf: [UInt32], _ table: NeighbourTable) -> Int {
+        guard leaf.count > 1 else { return 0 }
         gather(leaf)
+        var new = 0
         let rows = CodeRows(bytes: bytes.cells.readOnly, stride: points.rows.stride)
         let dots = dots.cells
         for first in stride(from: 0, to: leaf.count, by: 4) {
@@ -37,9 +38,10 @@ final class LeafRoom {
                 let products = dots.readOnly.part((i - first) * leaf.count..<(i - first + 1) * leaf.count)
                 let row = Int(leaf[i])
                 let count = selectNear(i, dots: products, limit: table.limit(row))
-                table.merge(found.cells.readOnly.part(0..<count), into: row, merged.cells)
+                new += table.merge(found.cells.readOnly.part(0..<count), into: row, merged.cells)
             }
         }
+        return new
     }
 
     private func gather(_ leaf: [UInt32]) {

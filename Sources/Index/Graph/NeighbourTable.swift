@@ -20,12 +20,13 @@ final class NeighbourTable: Sendable {
         Int(counts.cells[row]) == capacity ? Int32(keys.cells[(row + 1) * capacity - 1] >> 32) : .max
     }
 
-    /// A row met twice has the same key twice, side by side. `merged` has room for `capacity`.
-    func merge(_ new: Cells<UInt64>, into row: Int, _ merged: MutableCells<UInt64>) {
-        guard new.count > 0 else { return }
+    /// Takes in rows met, sorted; returns how many of the nearest were not known before. `merged` has room for `capacity`.
+    func merge(_ new: Cells<UInt64>, into row: Int, _ merged: MutableCells<UInt64>) -> Int {
+        guard new.count > 0 else { return 0 }
         let old = sorted(row)
-        var (a, b, count) = (0, 0, 0)
+        var (a, b, count, unknown) = (0, 0, 0, 0)
         while count < capacity, a < old.count || b < new.count {
+            // A row met twice has the same key twice, side by side.
             let key: UInt64
             if b == new.count || a < old.count && old[a] <= new[b] {
                 key = old[a]
@@ -34,11 +35,16 @@ final class NeighbourTable: Sendable {
             } else {
                 key = new[b]
                 b += 1
+                if count < Self.nearestCount { unknown += 1 }
             }
             merged[count] = key
             count += 1
         }
         keys.cells.copy(merged.readOnly.part(0..<count), at: row * capacity)
         counts.cells[row] = UInt32(count)
+        return unknown
     }
+
+    /// What is counted as nearest.
+    static let nearestCount = 16
 }

@@ -213,7 +213,7 @@ enum LineColumn {
 extension Cells {
     /// Asks for the elements' cache lines.
     @inline(__always)
-    func prefetch(from first: Int, count: Int) {
+    package func prefetch(from first: Int, count: Int) {
         // Sound: asking for memory in advance reads nothing.
         unsafe nt_prefetch(UnsafeRawPointer(address + first), count &* MemoryLayout<T>.stride)
     }

@@ -74,8 +74,7 @@ package enum ScalarCodeKernels {
     /// takes nothing at the distance of its last.
     package static func offer(_ number: UInt32, _ distance: Float, to keys: inout [UInt64], capacity: Int) {
         let key = CandidateKey.make(distance, number)
-        if keys.count == capacity, let last = keys.last, key >> 32 >= last >> 32 { return }
-        keys.insert(key, at: keys.firstIndex { $0 & ~CandidateKey.mark > key } ?? keys.count)
+        keys.insert(key, at: keys.firstIndex { $0 > key } ?? keys.count)
         if keys.count > capacity { keys.removeLast() }
     }
 }

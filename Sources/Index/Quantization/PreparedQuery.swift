@@ -1,34 +1,50 @@
-// A query made ready for an index: in 8 bits on the codes' grid, and on the lines' axes.
+// A query made ready for codes and lines: in 8 bits on the codes' grid, and on the lines' axes.
 import Memory
 
-extension VectorIndex {
+/// What lines are made by, lent by its owner: see `IndexColumns`.
+struct LineAxes: Sendable {
+    let mean: Cells<Float>
+    let blocks: Cells<Int8>
+    let sums: Cells<Int32>
+    let scales: Cells<Float>
+}
+
+extension IndexColumns {
+    var lineAxes: LineAxes { LineAxes(mean: lineMean, blocks: lineBlocks, sums: lineSums, scales: lineScales) }
+}
+
+extension SearchSpace {
     /// The query on the codes' grid: about the centre where distances decide, and then in the rows' step where it fits, so that
     /// whole numbers stay exact; from zero where products do, since a centre adds the same to each row's product then.
-    func prepareCodes(_ query: Cells<Float>, _ space: SearchSpace) -> PreparedCode {
-        let centred = space.centred.part(0..<query.count)
-        let values = space.values.part(0..<codes.stride)
-        let greatest = kernels.centre(query, around: transform.hasNorms ? columns.centre : zeros, into: centred)
-        let rowStep = columns.parameters.step
-        let step = transform.hasNorms && greatest <= 128 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
+    ///
+    /// - Parameter isExact: whether all rows stand on the grid, and the grid on whole numbers.
+    func prepareCodes(
+        _ query: Cells<Float>, centre: Cells<Float>, rowStep: Float, stride: Int, hasNorms: Bool, isExact: Bool, by kernels: CodeKernels
+    ) -> PreparedCode {
+        let centred = centred.part(0..<query.count)
+        let values = values.part(0..<stride)
+        let greatest = kernels.centre(query, around: centre, into: centred)
+        let step = hasNorms && greatest <= 128 * rowStep ? rowStep : max(greatest / 127, .leastNormalMagnitude)
         let sum = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
-        for j in query.count..<codes.stride { values[j] = 0 }
+        for j in query.count..<stride { values[j] = 0 }
         var squares: Int32 = 0
-        if transform.hasNorms { for j in 0..<query.count { squares &+= Int32(values[j]) &* Int32(values[j]) } }
+        if hasNorms { for j in 0..<query.count { squares &+= Int32(values[j]) &* Int32(values[j]) } }
         return PreparedCode(
-            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: transform.hasNorms,
+            values: CodeQuery(values: values.readOnly, sum: sum), step: step, rowStep: rowStep, hasNorms: hasNorms,
             dimension: query.count, squares: Float(squares), squaredLength: Kernels.best.dot(centred.span, centred.span),
-            isExact: columns.parameters.isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
+            isExact: isExact && step == rowStep && kernels.standsOn(centred.readOnly, values.readOnly, step: step))
     }
 
-    func prepareLine(_ query: Cells<Float>, _ space: SearchSpace, _ lineQuery: LineQuery) {
-        let centred = space.centred.part(0..<query.count)
-        let values = space.lineValues.part(0..<(query.count + 3) / 4 * 4)
-        let step = max(kernels.centre(query, around: columns.lineMean, into: centred) / 127, .leastNormalMagnitude)
+    /// The query on the lines' axes.
+    func prepareLine(_ query: Cells<Float>, _ axes: LineAxes, into lineQuery: LineQuery, by kernels: CodeKernels) {
+        let centred = centred.part(0..<query.count)
+        let values = lineValues.part(0..<(query.count + 3) / 4 * 4)
+        let step = max(kernels.centre(query, around: axes.mean, into: centred) / 127, .leastNormalMagnitude)
         _ = kernels.quantize(centred.readOnly, scale: 1 / step, into: values)
         for j in query.count..<values.count { values[j] = 0 }
-        kernels.project(values.readOnly, blocks: columns.lineBlocks, columnSums: columns.lineSums, into: space.projections)
-        let (greatest, bias) = kernels.weigh(space.projections.readOnly, scales: columns.lineScales, into: space.columnValues)
-        lineQuery.setValues(space.columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
+        kernels.project(values.readOnly, blocks: axes.blocks, columnSums: axes.sums, into: projections)
+        let (greatest, bias) = kernels.weigh(projections.readOnly, scales: axes.scales, into: columnValues)
+        lineQuery.setValues(columnValues.readOnly, scale: greatest / 127 * step, bias: Float(bias) / 2)
     }
 }
 

@@ -9,7 +9,7 @@ struct ReachabilityTests {
     func `from every medoid every row can be reached`(_ kind: VectorKind) {
         let seed = TestSeed(71)
         var random = seed.random
-        for (count, dimension, metric) in [(700, 8, Metric.l2), (1500, 20, .cosine)] {
+        for (count, dimension, metric) in [(500, 8, Metric.l2), (1200, 20, .cosine)] {
             let fixture = IndexFixture(kind.rows(count, dimension, &random), metric)
             #expect(fixture.unreachableRows == [], "\(metric), \(seed)")
         }

@@ -10,8 +10,8 @@ import TestSupport
     func `a pool holds what a sorted list would, marks and ties and all`(kernels: CodeKernels) {
         let seed = TestSeed(41)
         var random = seed.random
-        for capacity in Array(1...20) + [30, 100, 131] {
-            // With few distances most candidates tie, and numbers come again; with many the pool is seldom at its end.
+        for capacity in Array(1...20) + [30, 57, 100, 131, 200] {
+            // With few distances most candidates tie; with many the pool is seldom at its end.
             for distances: [Float] in [[-1, 0, 1], [-.infinity, -2.5, -0.0, 0, 0x1p-130, 7, .infinity], (0..<5000).map { Float($0) }] {
                 withFences { fences in
                     let keys = fences.room(capacity + CandidatePool.spareKeys, of: UInt64.self)
@@ -20,8 +20,13 @@ import TestSupport
                     let links = fences.room(0, of: UInt32.self)
                     var pool = unsafe nt_pool(keys: keys.address, capacity: capacity, count: 0, next: 0)
                     var list: [UInt64] = []
+                    var number = UInt32.random(in: 0...(.max), using: &random)
                     for round in 0..<25 {
-                        let ids = (0..<[0, 1, 3, 32, 64][round % 5]).map { _ in UInt32.random(in: 0..<0x7fff_ffff, using: &random) % 500 }
+                        // Each number once, in no order: odd steps come by all numbers.
+                        let ids = (0..<[0, 1, 3, 32, 64][round % 5]).map { _ in
+                            number &+= 0x9e37_79b1
+                            return number & 0x7fff_ffff
+                        }
                         let offered = ids.map { _ in distances.randomElement(using: &random)! }
                         // Links are asked for and not read, so that they need not be there.
                         // Sound: the pool's keys have room, and every candidate its number and distance.
