@@ -1,4 +1,5 @@
 // A growing array in fixed pages that one writer extends and changes while readers keep what they saw.
+import CKernels
 
 /// A column of plain values with value semantics at the price of a page.
 ///
@@ -27,6 +28,14 @@ package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
         precondition(index >= 0 && index < count, "an element must lie within its column")
         // Sound: the page holds pageCapacity initialised (zeroed) elements and outlives the load.
         return unsafe pages[index >> shift].load(index & (pageCapacity - 1), as: Element.self)
+    }
+
+    /// Asks for an element's memory, to be read a little later.
+    @inlinable
+    package func prefetch(_ index: Int) {
+        precondition(index >= 0 && index < count, "an element must lie within its column")
+        let stride = MemoryLayout<Element>.stride
+        pages[index >> shift].prefetch(from: (index & (pageCapacity - 1)) * stride, byteCount: stride)
     }
 
     /// How many pages have elements.
@@ -125,6 +134,12 @@ package final class ColumnPage: @unchecked Sendable {
         self.init(byteCount: other.buffer.byteCount)
         buffer.copyStart(of: other.buffer, byteCount: keeping ?? other.buffer.byteCount)
         written = other.written
+    }
+
+    @usableFromInline
+    func prefetch(from offset: Int, byteCount: Int) {
+        // Sound: asking for memory in advance reads nothing.
+        unsafe nt_prefetch(base + offset, byteCount)
     }
 
     /// The caller has checked the index against the page's capacity.
