@@ -8,7 +8,7 @@ package struct HitDetails {
         let document: UInt32
         let place: ChunkPlace
         var id = ByteRange()
-        /// The chunk's place in the document.
+        /// The chunk's number, then its place in the document.
         var ordinal = 0
         var hasAttributes = false
         /// `ChunkParts`; none where they will not be asked for.
@@ -21,20 +21,25 @@ package struct HitDetails {
     init(_ collection: CollectionSnapshot, _ hits: [Hit], withTexts: Bool) throws(EngineError) {
         self.collection = collection
         details = hits.map { Detail(document: $0.document, place: collection.place(ofRow: Int($0.row))) }
-        readDocuments()
+        askFor(collection.state.documents)
         for part in collection.parts.indices { try readChunks(of: part, withTexts: withTexts) }
+        read(collection.state.documents)
     }
 
-    private mutating func readDocuments() {
-        for detail in details { collection.state.documents.prefetch(detail.document) }
+    // The table is borrowed: to name it anew for each hit is to count references for all that it holds.
+
+    private func askFor(_ documents: borrowing DocumentTable) {
+        for detail in details { documents.prefetch(detail.document) }
+    }
+
+    private mutating func read(_ documents: borrowing DocumentTable) {
         for index in details.indices {
-            let id = collection.state.documents.ids.place(of: details[index].document)
-            collection.state.documents.ids.prefetch(at: id)
-            details[index].id = id
+            details[index].id = documents.ids.place(of: details[index].document)
+            documents.ids.prefetch(at: details[index].id)
         }
         for index in details.indices {
-            let row = collection.state.documents.rows[Int(details[index].document)]
-            details[index].ordinal = -Int(row.firstChunk)
+            let row = documents.rows[Int(details[index].document)]
+            details[index].ordinal -= Int(row.firstChunk)
             details[index].hasAttributes = row.present != 0 || row.parentPlusOne != 0
         }
     }
@@ -43,7 +48,7 @@ package struct HitDetails {
         let own = details.indices.filter { details[$0].place.part == part }
         guard !own.isEmpty else { return }
         let rows = own.map { details[$0].place.row }
-        for (index, chunk) in zip(own, try collection.parts[part].chunks(rows)) { details[index].ordinal += chunk }
+        for (index, chunk) in zip(own, try collection.parts[part].chunks(rows)) { details[index].ordinal = chunk }
         guard withTexts else { return }
         for (index, texts) in zip(own, try collection.parts[part].textParts(rows)) { details[index].texts = texts }
     }
