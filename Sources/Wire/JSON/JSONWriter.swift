@@ -46,7 +46,8 @@ package struct JSONWriter: Sendable {
         needsComma = false
     }
 
-    package mutating func key(_ name: String) {
+    /// With a label: without one, a literal would be taken for a string that may need escaping.
+    package mutating func key(named name: String) {
         string(name)
         write(UInt8(ascii: ":"))
         needsComma = false

@@ -80,7 +80,7 @@ extension ResponseWriter {
         json.key("fields")
         json.beginObject()
         for (name, value) in fields {
-            json.key(name)
+            json.key(named: name)
             json.value(value)
         }
         json.endObject()
@@ -123,7 +123,7 @@ extension ResponseWriter {
         json.beginObject()
         for index in spaces.indices {
             guard let vector = try chunk.vector(space: index, dimension: spaces[index].dimension) else { continue }
-            json.key(spaces[index].name)
+            json.key(named: spaces[index].name)
             json.floats(vector)
         }
         json.endObject()

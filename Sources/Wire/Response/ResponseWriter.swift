@@ -161,7 +161,7 @@ package struct ResponseWriter: Sendable {
         json.key("spaces")
         json.beginObject()
         for space in collection.schema.spaces {
-            json.key(space.name)
+            json.key(named: space.name)
             json.beginObject()
             json.key("dim")
             json.int(space.dimension)
@@ -177,7 +177,7 @@ package struct ResponseWriter: Sendable {
         json.key("fields")
         json.beginObject()
         for field in collection.schema.fields {
-            json.key(field.name)
+            json.key(named: field.name)
             json.string(field.type.rawValue)
         }
         json.endObject()
