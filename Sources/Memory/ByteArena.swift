@@ -53,7 +53,8 @@ package struct ByteArena: Sendable {
 
     /// Asks for the bytes' memory, to be read a little later.
     package func prefetch(_ range: ByteRange) {
-        if range.count > 0 { pages[Int(range.page)].prefetch(from: Int(range.offset), byteCount: Int(range.count)) }
+        guard range.count > 0 else { return }
+        unsafe Memory.prefetch(pages[Int(range.page)].base + Int(range.offset), byteCount: Int(range.count))
     }
 
     /// The text at `range`, which was validated as UTF-8 before it was appended.

@@ -35,7 +35,8 @@ package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
     package func prefetch(_ index: Int) {
         precondition(index >= 0 && index < count, "an element must lie within its column")
         let stride = MemoryLayout<Element>.stride
-        pages[index >> shift].prefetch(from: (index & (pageCapacity - 1)) * stride, byteCount: stride)
+        // By its address: to call the page itself is to count a reference, for which the processor waits until it has the page at hand.
+        unsafe Memory.prefetch(pages[index >> shift].base + (index & (pageCapacity - 1)) * stride, byteCount: stride)
     }
 
     /// How many pages have elements.
@@ -136,15 +137,16 @@ package final class ColumnPage: @unchecked Sendable {
         written = other.written
     }
 
-    @usableFromInline
-    func prefetch(from offset: Int, byteCount: Int) {
-        // Sound: asking for memory in advance reads nothing.
-        unsafe nt_prefetch(base + offset, byteCount)
-    }
-
     /// The caller has checked the index against the page's capacity.
     @inlinable
     @unsafe func load<T: BitwiseCopyable>(_ index: Int, as type: T.Type) -> T {
         unsafe base.load(fromByteOffset: index * MemoryLayout<T>.stride, as: T.self)
     }
+}
+
+/// Asks for bytes' cache lines.
+@usableFromInline
+func prefetch(_ address: UnsafeRawPointer, byteCount: Int) {
+    // Sound: asking for memory in advance reads nothing.
+    unsafe nt_prefetch(address, byteCount)
 }
