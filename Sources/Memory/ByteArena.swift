@@ -54,6 +54,7 @@ package struct ByteArena: Sendable {
     /// Asks for the bytes' memory, to be read a little later.
     package func prefetch(_ range: ByteRange) {
         guard range.count > 0 else { return }
+        // Sound: nothing is read.
         unsafe Memory.prefetch(pages[Int(range.page)].base + Int(range.offset), byteCount: Int(range.count))
     }
 

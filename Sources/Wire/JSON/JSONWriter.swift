@@ -36,8 +36,8 @@ package struct JSONWriter: Sendable {
     package mutating func key(_ name: StaticString) {
         let length = name.utf8CodeUnitCount
         unsafe append(upTo: length + 3) { target in
-            unsafe target[0] = UInt8(ascii: "\"")
             // Sound: there is room for them; a static string's bytes are there for ever; field names need no escaping.
+            unsafe target[0] = UInt8(ascii: "\"")
             unsafe (target + 1).update(from: name.utf8Start, count: length)
             unsafe target[length + 1] = UInt8(ascii: "\"")
             unsafe target[length + 2] = UInt8(ascii: ":")
@@ -66,8 +66,8 @@ package struct JSONWriter: Sendable {
         guard !utf8.needsEscapes else { return escape(utf8) }
         let length = utf8.byteCount
         unsafe append(upTo: length + 2) { target in
-            unsafe target[0] = UInt8(ascii: "\"")
             // Sound: there is room for them.
+            unsafe target[0] = UInt8(ascii: "\"")
             unsafe utf8.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(start: target + 1, count: length).copyMemory(from: $0) }
             unsafe target[length + 1] = UInt8(ascii: "\"")
             return length + 2
@@ -173,6 +173,7 @@ package struct JSONWriter: Sendable {
         }
         let first = isNegative ? 1 : 0
         unsafe append(upTo: first + width) { target in
+            // Sound: there is room for the sign and `width` digits.
             if isNegative { unsafe target[0] = UInt8(ascii: "-") }
             var rest = magnitude
             for place in stride(from: first + width - 1, through: first, by: -1) {
@@ -190,6 +191,7 @@ package struct JSONWriter: Sendable {
 
     private mutating func open(_ bracket: UInt8) {
         unsafe append(upTo: 1) { target in
+            // Sound: there is room for it.
             unsafe target[0] = bracket
             return 1
         }
