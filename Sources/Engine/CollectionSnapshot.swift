@@ -37,12 +37,9 @@ package final class CollectionSnapshot: Sendable {
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
 
-    /// The documents that hits lie in.
-    package func documents(of hits: [Hit]) -> HitDocuments { HitDocuments(self, hits) }
-
-    /// The chunks that were found in these documents; which texts they have is looked up where these will be asked for.
-    package func chunks(of hits: [Hit], in documents: HitDocuments, withTexts: Bool) throws(EngineError) -> HitChunks {
-        try HitChunks(self, hits, documents, withTexts: withTexts)
+    /// What an answer tells of hits; which texts their chunks have is looked up where these will be asked for.
+    package func details(of hits: [Hit], withTexts: Bool) throws(EngineError) -> HitDetails {
+        try HitDetails(self, hits, withTexts: withTexts)
     }
 
     /// The chunk that was found.
@@ -98,14 +95,10 @@ package struct NodeView {
     private let number: Int
     private let row: DocumentRow
 
-    fileprivate init(collection: CollectionSnapshot, number: Int) {
-        self.init(collection: collection, number: number, row: collection.state.documents.rows[number])
-    }
-
-    fileprivate init(collection: CollectionSnapshot, number: Int, row: DocumentRow) {
+    init(collection: CollectionSnapshot, number: Int) {
         self.collection = collection
         self.number = number
-        self.row = row
+        row = collection.state.documents.rows[number]
     }
 
     private var state: CollectionState { collection.state }
@@ -157,70 +150,6 @@ package struct NodeView {
     }
 }
 
-/// The documents of an answer's hits: what all of them say is read before any of it is written. One right after the other, the waits
-/// for memory overlap, ten of them in the time of one or two; with the writing in between each would be waited for by itself.
-package struct HitDocuments {
-    private let collection: CollectionSnapshot
-    private let numbers: [UInt32]
-    private let rows: [DocumentRow]
-    private let ids: [UInt8]
-    private let idEnds: [Int]
-
-    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit]) {
-        self.collection = collection
-        numbers = hits.map(\.document)
-        rows = hits.map { collection.state.documents.rows[Int($0.document)] }
-        (ids, idEnds) = collection.state.documents.ids.gather(numbers)
-    }
-
-    /// Whether there is anything to say of the document but its declared fields.
-    package func hasAttributes(_ hit: Int) -> Bool { rows[hit].present != 0 || rows[hit].parentPlusOne != 0 }
-    fileprivate func firstChunk(_ hit: Int) -> Int { Int(rows[hit].firstChunk) }
-
-    /// By the number of the hit.
-    package subscript(hit: Int) -> NodeView { NodeView(collection: collection, number: Int(numbers[hit]), row: rows[hit]) }
-
-    @_lifetime(borrow self)
-    package func id(_ hit: Int) -> RawSpan {
-        // Sound: bytes have no invalid pattern.
-        unsafe ids.span.bytes.extracting((hit == 0 ? 0 : idEnds[hit - 1])..<idEnds[hit])
-    }
-}
-
-/// The chunks of an answer's hits, read part by part for the same reason.
-package struct HitChunks {
-    private let collection: CollectionSnapshot
-    private let places: [ChunkPlace]
-    /// By the number of the hit: its chunk's place in the document.
-    package private(set) var ordinals: [Int]
-    /// Which of its texts each has (`ChunkParts`); none where they will not be asked for.
-    private var texts: [UInt8]
-
-    fileprivate init(_ collection: CollectionSnapshot, _ hits: [Hit], _ documents: HitDocuments, withTexts: Bool) throws(EngineError) {
-        self.collection = collection
-        places = hits.map { collection.place(ofRow: Int($0.row)) }
-        ordinals = [Int](repeating: 0, count: hits.count)
-        texts = [UInt8](repeating: 0, count: hits.count)
-        for part in collection.parts.indices {
-            let own = places.indices.filter { places[$0].part == part }
-            guard !own.isEmpty else { continue }
-            let rows = own.map { places[$0].row }
-            let numbers = try collection.parts[part].chunks(rows)
-            for (index, hit) in own.enumerated() { ordinals[hit] = numbers[index] - documents.firstChunk(hit) }
-            guard withTexts else { continue }
-            let texts = try collection.parts[part].textParts(rows)
-            for (index, hit) in own.enumerated() { self.texts[hit] = texts[index] }
-        }
-    }
-
-    /// Whether one of them has a text or a heading that will be asked for.
-    package var haveTexts: Bool { texts.contains { $0 != 0 } }
-
-    package subscript(hit: Int) -> ChunkView {
-        ChunkView(part: collection.parts[places[hit].part], row: places[hit].row, ordinal: ordinals[hit])
-    }
-}
-
 /// What a collection cannot serve because the bytes on disk are damaged.
 package struct Damage: Sendable {
     package var segments: Int
@@ -234,7 +163,7 @@ package struct ChunkView {
     private let row: Int
     package let ordinal: Int
 
-    fileprivate init(part: ChunkPart, row: Int, ordinal: Int) {
+    init(part: ChunkPart, row: Int, ordinal: Int) {
         self.part = part
         self.row = row
         self.ordinal = ordinal

@@ -51,6 +51,13 @@ package struct ByteArena: Sendable {
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 
+    /// Asks for the bytes' memory, to be read a little later.
+    package func prefetch(_ range: ByteRange) {
+        guard range.count > 0 else { return }
+        // Sound: nothing is read.
+        unsafe Memory.prefetch(pages[Int(range.page)].base + Int(range.offset), byteCount: Int(range.count))
+    }
+
     /// The text at `range`, which was validated as UTF-8 before it was appended.
     package func string(_ range: ByteRange) -> String {
         // Sound: read within the closure only. Decoded, not asserted: an arena may have come back from a file.

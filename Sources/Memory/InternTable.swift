@@ -22,23 +22,15 @@ package struct InternTable: Sendable {
     package var count: Int { ranges.count }
 
     @_lifetime(borrow self)
-    package func bytes(_ number: UInt32) -> RawSpan { arena.bytes(ranges[Int(number)]) }
-    /// Copies strings one behind the other, and says where each ends. Read one right after the other, the waits for memory overlap.
-    package func gather(_ numbers: [UInt32]) -> (bytes: [UInt8], ends: [Int]) {
-        let places = numbers.map { ranges[Int($0)] }
-        let count = places.reduce(0) { $0 + Int($1.count) }
-        var ends: [Int] = []
-        ends.reserveCapacity(numbers.count)
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { target, end in
-            for place in places {
-                // Sound: there is room for all of them; those before have been written.
-                unsafe arena.bytes(place).withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[end...]).copyMemory(from: $0) }
-                end += Int(place.count)
-                ends.append(end)
-            }
-        }
-        return (bytes, ends)
-    }
+    package func bytes(_ number: UInt32) -> RawSpan { bytes(at: place(of: number)) }
+
+    /// The way to the bytes in two steps, so that whoever reads many strings can ask for the memory of all of them at each.
+    package func prefetchPlace(of number: UInt32) { ranges.prefetch(Int(number)) }
+    package func place(of number: UInt32) -> ByteRange { ranges[Int(number)] }
+    package func prefetch(at place: ByteRange) { arena.prefetch(place) }
+    @_lifetime(borrow self)
+    package func bytes(at place: ByteRange) -> RawSpan { arena.bytes(place) }
+
     package func string(_ number: UInt32) -> String { arena.string(ranges[Int(number)]) }
 
     /// The number of `key`, or nil.

@@ -1,4 +1,5 @@
 // A growing array in fixed pages that one writer extends and changes while readers keep what they saw.
+import CKernels
 
 /// A column of plain values with value semantics at the price of a page.
 ///
@@ -27,6 +28,16 @@ package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
         precondition(index >= 0 && index < count, "an element must lie within its column")
         // Sound: the page holds pageCapacity initialised (zeroed) elements and outlives the load.
         return unsafe pages[index >> shift].load(index & (pageCapacity - 1), as: Element.self)
+    }
+
+    /// Asks for an element's memory, to be read a little later.
+    @inlinable
+    package func prefetch(_ index: Int) {
+        precondition(index >= 0 && index < count, "an element must lie within its column")
+        let stride = MemoryLayout<Element>.stride
+        // By its address: to call the page itself is to count a reference, for which the processor waits until it has the page at hand.
+        // Sound: checked above; nothing is read.
+        unsafe Memory.prefetch(pages[index >> shift].base + (index & (pageCapacity - 1)) * stride, byteCount: stride)
     }
 
     /// How many pages have elements.
@@ -132,4 +143,11 @@ package final class ColumnPage: @unchecked Sendable {
     @unsafe func load<T: BitwiseCopyable>(_ index: Int, as type: T.Type) -> T {
         unsafe base.load(fromByteOffset: index * MemoryLayout<T>.stride, as: T.self)
     }
+}
+
+/// Asks for bytes' cache lines.
+@usableFromInline
+func prefetch(_ address: UnsafeRawPointer, byteCount: Int) {
+    // Sound: asking for memory in advance reads nothing.
+    unsafe nt_prefetch(address, byteCount)
 }

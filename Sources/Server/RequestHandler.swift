@@ -39,16 +39,16 @@ struct RequestHandler: Sendable {
         switch operation {
         case .search(let search):
             let work = work(of: search)
-            judgement.course = .read(isLight: work <= ServerLimits.lightWork)
+            judgement.course = .read(work <= ServerLimits.tinyWork ? .tiny : work <= ServerLimits.lightWork ? .light : .large)
             judgement.weight = RequestWeight(.search, work: work)
         case .get, .read, .count:
-            judgement.course = .read(isLight: !operation.isLarge)
+            judgement.course = .read(operation.isLarge ? .large : .tiny)
             judgement.weight = RequestWeight(.read, work: lineBytes)
         case .flush: judgement.course = .order(.checkpoint)
         case .optimize(let collection): judgement.course = .order(.optimize(collection: collection))
         default:
             guard let write = operation.write else {
-                judgement.course = .read(isLight: !operation.isLarge)
+                judgement.course = .read(operation.isLarge ? .large : .tiny)
                 break
             }
             judgement.course = .write(write)
@@ -205,15 +205,23 @@ struct RequestHandler: Sendable {
 /// What is known of a request before it is begun.
 struct Judgement {
     enum Course {
-        /// Light where the answer takes so little work that handing it to another thread would cost more.
-        case read(isLight: Bool)
+        case read(Size)
         case write(Write)
         /// For the thread that does background work.
         case order(MaintenanceThread.Order)
     }
 
+    /// How much work an answer takes beside handing it to another thread.
+    enum Size {
+        /// Less than several of them handed over at once.
+        case tiny
+        /// Less than one of them handed over by itself.
+        case light
+        case large
+    }
+
     let name: OperationName
-    var course = Course.read(isLight: true)
+    var course = Course.read(.tiny)
     /// How to tell by its time whether background work is in its way; nil where it tells nothing.
     var weight: RequestWeight?
 

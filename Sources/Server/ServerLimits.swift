@@ -14,6 +14,8 @@ enum ServerLimits {
     /// How long one connection's lines are handled before others have their turn, and how long answers wait for those that
     /// follow. A write of answers and the wake-ups around it take about 30 microseconds.
     static let turn = Duration.milliseconds(2)
+    /// Light reads of one connection that an idle thread is given at once: it takes as long to wake as one of them.
+    static let readsSharedAtOnce = 8
     /// Room for answers that gather, made at once: it would be doubled and copied up to here with every write.
     static let gatheredBytesUsual = 16 << 10
     /// Output is written in pieces, so that slow reading can be told from none.
@@ -26,4 +28,6 @@ enum ServerLimits {
     /// Answered on the spot; anything larger is handed to whichever worker is free, while this connection's
     /// next line is read. In rows times dimensions; about 100 microseconds of comparing.
     static let lightWork = 1 << 20
+    /// Not given to an idle thread either, even with others like it: a few microseconds.
+    static let tinyWork = 1 << 15
 }

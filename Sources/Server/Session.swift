@@ -137,15 +137,37 @@ final class Session: Sendable {
 
     private func takeTurn(_ worker: Worker) {
         let end = ContinuousClock.now + ServerLimits.turn
+        var shared: [Read] = []
         repeat {
-            guard let line = nextLine() else {
-                flushSoon()
-                return
-            }
-            if handle(line, worker) == .leave { return }
+            guard let line = nextLine() else { return answer(shared, worker) }
+            if handle(line, worker, &shared) == .leave { return }
         } while ContinuousClock.now < end
-        flushSoon()
+        answer(shared, worker)
         scheduleTurn()
+    }
+
+    /// A read that needs no turn any more.
+    private struct Read: Sendable {
+        var request: Request
+        var deadline: ContinuousClock.Instant?
+        var ticket: Ticket
+    }
+
+    private func answer(_ reads: [Read], _ worker: Worker) {
+        for read in reads { self.read(read.request, deadline: read.deadline, read.ticket, worker) }
+        flushSoon()
+    }
+
+    /// Gives reads to whichever thread is free.
+    private func hand(over reads: inout [Read]) {
+        guard !reads.isEmpty else { return }
+        workers.submit { [reads] worker in self.answer(reads, worker) }
+        reads.removeAll()
+    }
+
+    /// Whether a thread that does nothing can be given some of this connection's reads, while its turn goes on here.
+    private var canShare: Bool {
+        workers.hasIdleThread && state.withLock { $0.waitingLines >= ServerLimits.readsSharedAtOnce }
     }
 
     /// The next line, or nil where there is none or the peer must read first: the turn ends in the same moment, so none
@@ -168,7 +190,8 @@ final class Session: Sendable {
         if isWaiting { scheduleTurn() }
     }
 
-    private func handle(_ line: Line, _ worker: Worker) -> Next {
+    /// Answers a line, or sees to it that it will be. Light reads gather in `shared` where another thread can be given them.
+    private func handle(_ line: Line, _ worker: Worker, _ shared: inout [Read]) -> Next {
         var ticket = Ticket(byteCount: line.bytes.readableBytes, arrived: line.arrived)
         let request: Request
         do {
@@ -184,10 +207,19 @@ final class Session: Sendable {
         if ticket.weight != nil { handler.meter.begin() }
         let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
         switch judgement.course {
-        case .read(isLight: true):
+        case .read(.tiny):
             read(request, deadline: deadline, ticket, worker)
             return .proceed
-        case .read(isLight: false):
+        case .read(.light):
+            if !shared.isEmpty || canShare {
+                shared.append(Read(request: request, deadline: deadline, ticket: ticket))
+                if shared.count == ServerLimits.readsSharedAtOnce { hand(over: &shared) }
+            } else {
+                read(request, deadline: deadline, ticket, worker)
+            }
+            return .proceed
+        case .read(.large):
+            hand(over: &shared)
             flushSoon()
             passTurn()
             read(request, deadline: deadline, ticket, worker)
@@ -198,7 +230,10 @@ final class Session: Sendable {
             return .proceed
         case .write(let write):
             // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
-            guard let refusal = handler.refusal(ofWriteBy: deadline) else { return store(write, request, ticket, worker) }
+            guard let refusal = handler.refusal(ofWriteBy: deadline) else {
+                hand(over: &shared)
+                return store(write, request, ticket, worker)
+            }
             worker.response.failure(request.id, refusal)
             send(worker, ticket)
             return .proceed

@@ -14,6 +14,8 @@ final class Worker: @unchecked Sendable {
 final class Workers: Sendable {
     private let threads: NIOThreadPool
     private let idle = Mutex<[Worker]>([])
+    /// Jobs that run or wait for a thread.
+    private let jobs = Atomic<Int>(0)
     let count: Int
 
     init(count: Int) {
@@ -22,11 +24,15 @@ final class Workers: Sendable {
         threads.start()
     }
 
+    /// Whether a job would find a thread that does nothing. Others may be faster to it.
+    var hasIdleThread: Bool { jobs.load(ordering: .relaxed) < count }
+
     /// Runs a job on one of the threads. After `stop` it is not run: its connection is gone.
     func submit(_ job: @escaping @Sendable (Worker) -> Void) {
+        jobs.add(1, ordering: .relaxed)
         threads.submit { state in
-            guard case .active = state else { return }
-            self.withWorker(job)
+            if case .active = state { self.withWorker(job) }
+            self.jobs.subtract(1, ordering: .relaxed)
         }
     }
 

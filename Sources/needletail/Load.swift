@@ -237,7 +237,7 @@ struct Load: AsyncParsableCommand {
             line.key("phase_seconds")
             line.beginObject()
             for phase in figures.phases {
-                line.key(phase.name)
+                line.key(named: phase.name)
                 line.double(phase.seconds)
             }
             line.endObject()

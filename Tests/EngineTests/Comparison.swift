@@ -112,6 +112,7 @@ extension ModelCollection {
         input.effort = [.standard, .exact, .recall(0.5), .recall(0.9), .width(1), .width(30)].randomElement(using: &random)!  // There are some.
         let result = try found.search(input)
         for (query, hits) in zip(queries, result.hits) {
+            if let difference = try difference(fromDetailsOf: hits, in: found) { return difference }
             let shown = try hits.map { hit throws(EngineError) in
                 try ModelHit(id: Text(bytes: Array(copying: found.document(of: hit).id)), ordinal: found.chunk(of: hit).ordinal, score: hit.score)
             }
@@ -122,6 +123,24 @@ extension ModelCollection {
             }
         }
         return nil
+    }
+
+    /// The first hit of which an answer tells otherwise than its document and its chunk do when they are read by themselves.
+    private func difference(fromDetailsOf hits: [Hit], in found: CollectionSnapshot) throws(EngineError) -> String? {
+        let details = try found.details(of: hits, withTexts: true)
+        var haveTexts = false
+        var reader = ChunkReader()
+        for (index, hit) in hits.enumerated() {
+            let (document, chunk) = (found.document(of: hit), try found.chunk(of: hit))
+            let attributes = [document.parent, document.title, document.url, document.mime, document.time]
+            guard Array(copying: details.id(index)) == Array(copying: document.id), details.ordinal(index) == chunk.ordinal,
+                details.hasAttributes(index) == attributes.contains(where: { $0 != nil }), details.chunk(index).ordinal == chunk.ordinal
+            else { return "details of hit \(index), \(hit)" }
+            if let _ = try chunk.text(with: &reader) { haveTexts = true }
+            if let _ = try chunk.heading(with: &reader) { haveTexts = true }
+        }
+        let withoutTexts = try found.details(of: hits, withTexts: false)
+        return details.haveTexts == haveTexts && !withoutTexts.haveTexts ? nil : "details have texts: \(details.haveTexts), expected \(haveTexts)"
     }
 
     /// Whether hits found by an index are in order, each once and with its own score, all of them allowed, and as many as there are up to k.

@@ -59,6 +59,31 @@ import Wire
         }
     }
 
+    @Test func `what follows has room, however full the writer is`() {
+        for count in 0..<1200 {
+            let filler = String(repeating: "x", count: count)
+            let line = text { writer in
+                writer.beginObject()
+                writer.key(named: "filler")
+                writer.string(filler)
+                writer.key("known")
+                writer.beginArray()
+                writer.int(-12)
+                writer.string("\"")
+                writer.string("")
+                writer.float(0.5)
+                writer.bool(true)
+                writer.null()
+                writer.endArray()
+                writer.key("last")
+                writer.beginObject()
+                writer.endObject()
+                writer.endObject()
+            }
+            #expect(line == #"{"filler":"\#(filler)","known":[-12,"\"","",0.5,true,null],"last":{}}"#, "after \(count) bytes")
+        }
+    }
+
     @Test func `integers are written whole`() throws {
         for value in [0, 1, -1, 1 << 53, 1 << 53 + 1, Int.max, Int.min] { #expect(try tree(text { $0.int(value) }) == .integer(value)) }
         #expect(text { $0.int(UInt64.max) } == "18446744073709551615")
@@ -72,7 +97,7 @@ import Wire
             let members = text { writer in
                 writer.beginObject()
                 for (key, value) in [("id", "1"), ("op", "search"), ("collection", "kb")] {
-                    writer.key(key)
+                    writer.key(named: key)
                     writer.string(value)
                 }
                 writer.key("vector")
@@ -114,7 +139,7 @@ extension JSONWriter {
         case .object(let members):
             beginObject()
             for (name, value) in members {
-                key(name)
+                key(named: name)
                 write(value)
             }
             endObject()

@@ -131,6 +131,12 @@ struct DocumentTable: Sendable {
     func isLive(_ number: Int) -> Bool { versions[number] != 0 }
     func id(_ number: Int) -> String { ids.string(UInt32(number)) }
 
+    /// Asks for the memory of a node's row and of where its id lies.
+    func prefetch(_ number: UInt32) {
+        rows.prefetch(Int(number))
+        ids.prefetchPlace(of: number)
+    }
+
     /// The number of `id`, which gets one if it never had; `isNew` says that columns beside this one must follow.
     mutating func number(_ id: RawSpan) -> (number: Int, isNew: Bool) {
         let (number, isNew) = ids.intern(id)

@@ -35,56 +35,47 @@ package struct JSONWriter: Sendable {
 
     package mutating func key(_ name: StaticString) {
         let length = name.utf8CodeUnitCount
-        makeRoom(length + 4)
-        var end = count
-        // In one piece, as half of an answer is keys.
-        unsafe storage.withUnsafeMutableBufferPointer { [needsComma] storage in
-            if needsComma {
-                unsafe storage[end] = UInt8(ascii: ",")
-                end += 1
-            }
-            unsafe storage[end] = UInt8(ascii: "\"")
+        unsafe append(upTo: length + 3) { target in
             // Sound: there is room for them; a static string's bytes are there for ever; field names need no escaping.
-            unsafe UnsafeMutableBufferPointer(rebasing: storage[(end + 1)...]).baseAddress?.update(from: name.utf8Start, count: length)
-            unsafe storage[end + 1 + length] = UInt8(ascii: "\"")
-            unsafe storage[end + 2 + length] = UInt8(ascii: ":")
-            end += length + 3
+            unsafe target[0] = UInt8(ascii: "\"")
+            unsafe (target + 1).update(from: name.utf8Start, count: length)
+            unsafe target[length + 1] = UInt8(ascii: "\"")
+            unsafe target[length + 2] = UInt8(ascii: ":")
+            return length + 3
         }
-        count = end
         needsComma = false
     }
 
-    package mutating func key(_ name: String) {
+    /// With a label: without one, a literal would be taken for a string that may need escaping.
+    package mutating func key(named name: String) {
         string(name)
         write(UInt8(ascii: ":"))
         needsComma = false
     }
 
     package mutating func string(_ text: String) {
-        comma()
         var text = text
         text.withUTF8 { utf8 in
             // Sound: the buffer is read within the closure only.
-            unsafe escape(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
+            unsafe string(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
         }
     }
 
     /// A string given as UTF-8 bytes.
     package mutating func string(_ utf8: RawSpan) {
-        comma()
-        escape(utf8)
+        guard !utf8.needsEscapes else { return escape(utf8) }
+        let length = utf8.byteCount
+        unsafe append(upTo: length + 2) { target in
+            // Sound: there is room for them.
+            unsafe target[0] = UInt8(ascii: "\"")
+            unsafe utf8.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(start: target + 1, count: length).copyMemory(from: $0) }
+            unsafe target[length + 1] = UInt8(ascii: "\"")
+            return length + 2
+        }
     }
 
-    package mutating func int(_ value: Int) {
-        comma()
-        if value < 0 { write(UInt8(ascii: "-")) }
-        digits(UInt64(value.magnitude))
-    }
-
-    package mutating func int(_ value: UInt64) {
-        comma()
-        digits(value)
-    }
+    package mutating func int(_ value: Int) { integer(UInt64(value.magnitude), isNegative: value < 0) }
+    package mutating func int(_ value: UInt64) { integer(value, isNegative: false) }
     package mutating func bool(_ value: Bool) { ascii(value ? "true" : "false") }
     package mutating func null() { ascii("null") }
 
@@ -156,20 +147,41 @@ package struct JSONWriter: Sendable {
         count += raw.byteCount
     }
 
-    private mutating func digits(_ value: UInt64) {
+    /// A comma where one is due, and what `body` writes behind it, which says how much that was. In one piece: an answer is hundreds of
+    /// pieces of a few bytes, and asking before each byte whether there is room for it takes longer than writing it.
+    @inline(__always)
+    private mutating func append(upTo most: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int) {
+        makeRoom(most + 1)
+        let start = count
+        let hasComma = needsComma
+        count += unsafe storage.withUnsafeMutableBufferPointer { storage in
+            // Sound: there is room for a comma and `most` bytes behind what was written.
+            guard let target = unsafe storage.baseAddress.map({ unsafe $0 + start }) else { preconditionFailure("there is always room") }
+            guard hasComma else { return unsafe body(target) }
+            unsafe target[0] = UInt8(ascii: ",")
+            return unsafe 1 + body(target + 1)
+        }
+        needsComma = true
+    }
+
+    private mutating func integer(_ magnitude: UInt64, isNegative: Bool) {
         var width = 1
-        var rest = value
+        var rest = magnitude
         while rest >= 10 {
             rest /= 10
             width += 1
         }
-        makeRoom(width)
-        rest = value
-        for place in stride(from: count + width - 1, through: count, by: -1) {
-            storage[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
+        let first = isNegative ? 1 : 0
+        unsafe append(upTo: first + width) { target in
+            // Sound: there is room for the sign and `width` digits.
+            if isNegative { unsafe target[0] = UInt8(ascii: "-") }
+            var rest = magnitude
+            for place in stride(from: first + width - 1, through: first, by: -1) {
+                unsafe target[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            }
+            return first + width
         }
-        count += width
     }
 
     private mutating func comma() {
@@ -178,8 +190,11 @@ package struct JSONWriter: Sendable {
     }
 
     private mutating func open(_ bracket: UInt8) {
-        comma()
-        write(bracket)
+        unsafe append(upTo: 1) { target in
+            // Sound: there is room for it.
+            unsafe target[0] = bracket
+            return 1
+        }
         needsComma = false
     }
 
@@ -189,25 +204,25 @@ package struct JSONWriter: Sendable {
     }
 
     private mutating func ascii(_ text: String) {
-        comma()
         var text = text
         text.withUTF8 { utf8 in
-            // Sound: read within the closure only.
-            unsafe write(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(utf8)))
+            unsafe append(upTo: utf8.count) { target in
+                // Sound: there is room for them.
+                unsafe UnsafeMutableRawBufferPointer(start: target, count: utf8.count).copyMemory(from: UnsafeRawBufferPointer(utf8))
+                return utf8.count
+            }
         }
     }
 
-    /// Quotes and escapes what RFC 8259 says must be: the quote, the backslash and controls. Runs between are
-    /// copied whole.
+    /// Quotes and escapes what RFC 8259 says must be. Runs between are copied whole.
     private mutating func escape(_ utf8: RawSpan) {
+        comma()
         makeRoom(utf8.byteCount + 2)
         write(UInt8(ascii: "\""))
         var runStart = 0
-        for offset in 0..<utf8.byteCount {
-            let byte = utf8.byte(at: offset)
-            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+        for offset in 0..<utf8.byteCount where utf8.byte(at: offset).needsEscape {
             write(utf8.extracting(runStart..<offset))
-            writeEscape(byte)
+            writeEscape(utf8.byte(at: offset))
             runStart = offset + 1
         }
         write(utf8.extracting(runStart..<utf8.byteCount))
@@ -227,4 +242,16 @@ package struct JSONWriter: Sendable {
     }
 
     private func hex(_ nibble: UInt8) -> UInt8 { nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10 }
+}
+
+extension RawSpan {
+    fileprivate var needsEscapes: Bool {
+        for offset in 0..<byteCount where byte(at: offset).needsEscape { return true }
+        return false
+    }
+}
+
+extension UInt8 {
+    /// The quote, the backslash and controls.
+    fileprivate var needsEscape: Bool { self < 0x20 || self == UInt8(ascii: "\"") || self == UInt8(ascii: "\\") }
 }

@@ -60,7 +60,7 @@ package struct RequestWriter: Sendable {
         json.key(key)
         json.beginObject()
         for (name, value) in members {
-            json.key(name)
+            json.key(named: name)
             json.string(value)
         }
         json.endObject()
@@ -137,7 +137,7 @@ package struct RequestWriter: Sendable {
         json.key("fields")
         json.beginObject()
         for field in fields {
-            json.key(field.name)
+            json.key(named: field.name)
             json.value(field.value)
         }
         json.endObject()

@@ -37,7 +37,7 @@ extension ResponseWriter {
     }
 
     private mutating func operation(_ operation: OperationStatistics) {
-        json.key(operation.name.rawValue)
+        json.key(named: operation.name.rawValue)
         json.beginObject()
         int("count", operation.count)
         int("p50_us", operation.p50Microseconds)

@@ -56,16 +56,19 @@ package struct ResponseWriter: Sendable {
         json.endLine()
     }
 
-    private mutating func took(_ microseconds: Int) {
-        json.key("took_us")
-        json.int(microseconds)
-    }
-
     /// An answer that has grown past the limit is not sent; the caller asks for less.
-    private func checkSize() throws(WireError) {
+    func checkSize() throws(WireError) {
         guard json.bytes.byteCount <= WireLimits.answerBytesMax else {
             throw WireError(code: "limit_exceeded", message: "the answer would pass \(WireLimits.answerBytesMax) bytes: ask for fewer or for less of each")
         }
+    }
+
+    /// What an answer lacks, because the bytes it would have come from are damaged.
+    mutating func incomplete(_ damage: Damage) {
+        json.key("incomplete")
+        json.beginObject()
+        members(of: damage)
+        json.endObject()
     }
 
     // MARK: Server
@@ -158,7 +161,7 @@ package struct ResponseWriter: Sendable {
         json.key("spaces")
         json.beginObject()
         for space in collection.schema.spaces {
-            json.key(space.name)
+            json.key(named: space.name)
             json.beginObject()
             json.key("dim")
             json.int(space.dimension)
@@ -174,7 +177,7 @@ package struct ResponseWriter: Sendable {
         json.key("fields")
         json.beginObject()
         for field in collection.schema.fields {
-            json.key(field.name)
+            json.key(named: field.name)
             json.string(field.type.rawValue)
         }
         json.endObject()
@@ -231,254 +234,6 @@ package struct ResponseWriter: Sendable {
         json.key("chunks")
         json.int(chunks)
         end()
-    }
-
-    /// Nodes in the order asked for; those that are not there are named in `missing`.
-    package mutating func nodes(
-        _ id: RequestID, sequence: UInt64, _ collection: CollectionSnapshot, _ input: GetInput
-    ) throws(WireError) {
-        begin(id, sequence: sequence)
-        var missing: [String] = []
-        var reader = ChunkReader()
-        json.key("documents")
-        json.beginArray()
-        for documentID in input.ids {
-            guard let node = collection.node(documentID) else {
-                missing.append(documentID)
-                continue
-            }
-            try self.node(node, collection, with: input.with, &reader)
-            try checkSize()
-        }
-        json.endArray()
-        json.key("missing")
-        json.beginArray()
-        for documentID in missing { json.string(documentID) }
-        json.endArray()
-        end()
-    }
-
-    private mutating func node(
-        _ node: NodeView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
-    ) throws(WireError) {
-        json.beginObject()
-        json.key("id")
-        json.string(node.id)
-        json.key("kind")
-        json.string(node.isFolder ? "folder" : "document")
-        json.key("version")
-        json.int(node.version)
-        attributes(of: node, with: with)
-        json.key("chunk_count")
-        json.int(node.chunkCount)
-        if !node.isFolder, !with.isDisjoint(with: [.text, .heading, .vector]) {
-            json.key("chunks")
-            json.beginArray()
-            for ordinal in 0..<node.chunkCount { try chunk(ordinal, of: node, collection, with: with, &reader) }
-            json.endArray()
-        }
-        json.endObject()
-    }
-
-    private mutating func attributes(of node: NodeView, with: Parts) {
-        if with.contains(.parent), let parent = node.parent {
-            json.key("parent")
-            json.string(parent)
-        }
-        if with.contains(.title), let title = node.title {
-            json.key("title")
-            json.string(title)
-        }
-        if with.contains(.url), let url = node.url {
-            json.key("url")
-            json.string(url)
-        }
-        if with.contains(.mime), let mime = node.mime {
-            json.key("mime")
-            json.string(mime)
-        }
-        if with.contains(.time), let time = node.time {
-            json.key("time")
-            json.string(time)
-        }
-        if with.contains(.fields) { fields(node.fields) }
-    }
-
-    private mutating func fields(_ fields: [(name: String, value: InputValue)]) {
-        guard !fields.isEmpty else { return }
-        json.key("fields")
-        json.beginObject()
-        for (name, value) in fields {
-            json.key(name)
-            json.value(value)
-        }
-        json.endObject()
-    }
-
-    private mutating func chunk(
-        _ ordinal: Int, of node: NodeView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
-    ) throws(WireError) {
-        json.beginObject()
-        json.key("ordinal")
-        json.int(ordinal)
-        do { try content(of: node.chunk(ordinal), collection, with: with, &reader) } catch { throw WireError(error) }
-        json.endObject()
-    }
-
-    private mutating func content(
-        of chunk: ChunkView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
-    ) throws(EngineError) {
-        if with.contains(.heading), let heading = try chunk.heading(with: &reader) {
-            json.key("heading")
-            json.string(heading)
-        }
-        if with.contains(.text), let text = try chunk.text(with: &reader) {
-            json.key("text")
-            json.string(text)
-        }
-        if with.contains(.vector) { try vectors(of: chunk, collection) }
-    }
-
-    /// `vector` where the collection has one space, `vectors` by name where it has several.
-    private mutating func vectors(of chunk: ChunkView, _ collection: CollectionSnapshot) throws(EngineError) {
-        let spaces = collection.schema.spaces
-        if spaces.count == 1 {
-            guard let vector = try chunk.vector(space: 0, dimension: spaces[0].dimension) else { return }
-            json.key("vector")
-            json.floats(vector)
-            return
-        }
-        json.key("vectors")
-        json.beginObject()
-        for index in spaces.indices {
-            guard let vector = try chunk.vector(space: index, dimension: spaces[index].dimension) else { continue }
-            json.key(spaces[index].name)
-            json.floats(vector)
-        }
-        json.endObject()
-    }
-
-    /// A document's chunks by range; `next_chunk` where there are more.
-    package mutating func document(_ id: RequestID, sequence: UInt64, _ collection: CollectionSnapshot, _ input: ReadInput) throws(WireError) {
-        guard let node = collection.node(input.id) else {
-            throw WireError(code: "not_found", message: "there is no document \"\(input.id)\"", field: "document")
-        }
-        let end = min(node.chunkCount, (input.toChunk ?? node.chunkCount - 1) + 1)
-        let first = min(input.fromChunk, end)
-        let last = min(end, first + input.limit)
-        begin(id, sequence: sequence)
-        json.key("document")
-        json.string(node.id)
-        json.key("version")
-        json.int(node.version)
-        attributes(of: node, with: [.title, .url])
-        json.key("chunk_count")
-        json.int(node.chunkCount)
-        json.key("chunks")
-        json.beginArray()
-        var reader = ChunkReader()
-        for ordinal in first..<last {
-            try chunk(ordinal, of: node, collection, with: [.heading, .text], &reader)
-            try checkSize()
-        }
-        json.endArray()
-        if last < end {
-            json.key("next_chunk")
-            json.int(last)
-        }
-        self.end()
-    }
-
-    // MARK: Search
-
-    package mutating func search(
-        _ id: RequestID, sequence: UInt64, _ collection: CollectionSnapshot, _ request: SearchRequest, _ result: SearchResult,
-        microseconds: Int
-    ) throws(WireError) {
-        begin(id, sequence: sequence)
-        if request.isBatch {
-            json.key("results")
-            json.beginArray()
-            for hits in result.hits {
-                json.beginObject()
-                try self.hits(hits, collection, with: request.with)
-                json.endObject()
-            }
-            json.endArray()
-        } else {
-            try hits(result.hits[0], collection, with: request.with)
-        }
-        plan(result.plan)
-        if let damage = result.damage { incomplete(damage) }
-        took(microseconds)
-        end()
-    }
-
-    private mutating func plan(_ plan: SearchPlan) {
-        json.key("plan")
-        json.beginObject()
-        json.key("kind")
-        json.string(plan.kind.rawValue)
-        json.key("exact")
-        json.bool(plan.isExact)
-        if let recall = plan.expectedRecall {
-            json.key("expected_recall")
-            json.float(recall)
-        }
-        json.key("visited")
-        json.int(plan.visited)
-        json.endObject()
-    }
-
-    /// What the answer lacks, because the bytes it would have come from are damaged.
-    private mutating func incomplete(_ damage: Damage) {
-        json.key("incomplete")
-        json.beginObject()
-        members(of: damage)
-        json.endObject()
-    }
-
-    private mutating func hits(_ hits: [Hit], _ collection: CollectionSnapshot, with: Parts) throws(WireError) {
-        let documents = collection.documents(of: hits)
-        let chunks: HitChunks
-        let withTexts = !with.isDisjoint(with: [.text, .heading])
-        do { chunks = try collection.chunks(of: hits, in: documents, withTexts: withTexts) } catch { throw WireError(error) }
-        json.key("hits")
-        json.beginArray()
-        if with.contains(.vector) || chunks.haveTexts {
-            try self.hits(hits, documents, chunks, collection, with: with)
-        } else {
-            for index in hits.indices {
-                begin(hits[index], index, documents, chunks, with: with)
-                json.endObject()
-                try checkSize()
-            }
-        }
-        json.endArray()
-    }
-
-    /// Those of which there may be more to say than where they are.
-    private mutating func hits(
-        _ hits: [Hit], _ documents: HitDocuments, _ chunks: HitChunks, _ collection: CollectionSnapshot, with: Parts
-    ) throws(WireError) {
-        var reader = ChunkReader()
-        for index in hits.indices {
-            begin(hits[index], index, documents, chunks, with: with)
-            do { try content(of: chunks[index], collection, with: with, &reader) } catch { throw WireError(error) }
-            json.endObject()
-            try checkSize()
-        }
-    }
-
-    private mutating func begin(_ hit: Hit, _ index: Int, _ documents: HitDocuments, _ chunks: HitChunks, with: Parts) {
-        json.beginObject()
-        json.key("document")
-        json.string(documents.id(index))
-        json.key("chunk")
-        json.int(chunks.ordinals[index])
-        json.key("score")
-        json.float(hit.score)
-        if with.contains(.fields) || documents.hasAttributes(index) { attributes(of: documents[index], with: with) }
     }
 }
 

@@ -164,7 +164,7 @@ extension JSONWriter {
         case .object(let members):
             beginObject()
             for (name, value) in members.sorted(by: { $0.key < $1.key }) {
-                key(name)
+                key(named: name)
                 self.tree(value)
             }
             endObject()
