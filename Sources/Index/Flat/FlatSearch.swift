@@ -65,8 +65,8 @@ package struct FlatPage: ~Escapable {
 /// gets the same answer to the last bit alone and in a batch.
 package struct FlatSearch {
     private let queries: [FlatQuery]
-    /// All query vectors one after the other, where a matrix product will want them.
-    private let packedQueries: [Float]
+    /// All query vectors one after the other, once a matrix product has wanted them.
+    private var packedQueries: [Float] = []
     private var best: [TopK]
     private let dimension: Int
     /// Rows compared so far, over all queries.
@@ -87,8 +87,8 @@ package struct FlatSearch {
         precondition(queries.allSatisfy { $0.dimension == dimension }, "queries of a batch have one dimension")
         self.queries = queries
         self.dimension = dimension
-        packedQueries = queries.count >= Self.batchMin ? queries.flatMap { query in (0..<dimension).map { query.cells[$0] } } : []
-        best = [TopK](repeating: TopK(capacity: k), count: queries.count)
+        // Each with room of its own: one that all begin with would be copied by each.
+        best = queries.map { _ in TopK(capacity: k) }
     }
 
     /// Compares the rows of the page that `selection` names, rising, with all queries or with one of them.
@@ -139,6 +139,7 @@ package struct FlatSearch {
 
     /// Every query's product with every selected row, queries outside.
     private mutating func multiply(_ page: borrowing FlatPage, _ selection: Span<UInt32>) {
+        if packedQueries.isEmpty { packedQueries = queries.flatMap { query in (0..<query.dimension).map { query.cells[$0] } } }
         let (queries, count, dimension) = (packedQueries, queries.count, dimension)
         let isWhole = selection.count == page.factors.count
         if !isWhole { page.pack(selection, dimension: dimension, into: &packedRows) }
