@@ -204,7 +204,9 @@ extension VectorIndex {
     ) -> Found {
         let refined = Self.refinedElsewhere * refined
         var pool = CandidatePool(keys: space.keys, capacity: refined)
-        let compared = scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
+        let compared = rows < visible.count
+            ? scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
+            : Comparisons(rows: scan(0..<count, by: scorer, visible, &pool, space), medoids: tableCount)
         return Found(pool: pool, refined: refined, compared: compared)
     }
 
