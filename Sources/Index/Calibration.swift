@@ -4,7 +4,11 @@ import Synchronization
 
 /// A way through an index and what it found of the nearest rows, on average over queries like the index's own rows.
 package struct CalibratedPoint: Equatable, Sendable {
-    package enum Method: UInt32, Sendable { case walk, lists }
+    package enum Method: UInt32, Sendable {
+        case walk, lists
+        /// No way: in place of the cost, how far the nearest row was from the query that had none nearer.
+        case remotest
+    }
 
     package var method: Method
     /// Nearest rows asked for.
@@ -93,7 +97,17 @@ package struct IndexCalibration: Sendable {
                 points += best(.lists, k, share, trials(wanted, mask, lists.map { .lists(lists: $0, rows: 0, refined: refined) }))
             }
         }
-        return points
+        return points + [remotest(truth)]
+    }
+
+    /// What queries like the rows have near to them: one that has nothing so near is like none that plans were measured with.
+    private func remotest(_ truth: [[UInt32]]) -> CalibratedPoint {
+        let scratch = SearchScratch()
+        let remotest = zip(queries, truth).reduce(Float(0)) { furthest, measured in
+            guard let nearest = measured.1.first else { return furthest }
+            return max(furthest, index.remoteness(of: vectors.row(Int(index.columns.rows[Int(measured.0)])), at: nearest, scratch: scratch))
+        }
+        return CalibratedPoint(method: .remotest, k: 1, share: 1, recall: 0, width: 1, rows: 0, refined: 1, cost: remotest)
     }
 
     // MARK: Trials

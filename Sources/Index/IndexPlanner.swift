@@ -96,8 +96,11 @@ struct CalibrationTable: Sendable {
     private var few: [[(share: Float, points: [CalibratedPoint])]] = [[], []]
     /// For a hundred, all rows visible.
     private var many: [[CalibratedPoint]] = [[], []]
+    /// How far the nearest row was from the query that had none nearer, of those that the plans were measured with; nil where unknown.
+    let remotest: Float?
 
     init(_ points: [CalibratedPoint]) {
+        remotest = points.first { $0.method == .remotest }?.cost
         for method in [CalibratedPoint.Method.walk, .lists] {
             let own = points.filter { $0.method == method }.sorted { $0.recall < $1.recall }
             let shares = Set(own.filter { $0.k == 10 }.map(\.share)).sorted(by: >)

@@ -1,8 +1,8 @@
 // A search of one index: the query made ready, candidates found in one of three ways, and the best of them ranked by codes.
 package import Memory
 
-/// How an index is gone through. Where `elsewhere` is not 0 and hardly a visible row is near to the query, so many rows of the nearest
-/// lists are compared instead, and twice as many ranked.
+/// How an index is gone through. Where `elsewhere` is not 0 and hardly a visible row is near to the query, so many visible rows of the
+/// nearest lists are compared instead, and twice as many ranked.
 package enum IndexPlan: Equatable, Sendable {
     /// Along links from the nearest medoids, keeping `width` candidates; the best `refined` are ranked by their codes.
     case walk(width: Int, refined: Int, elsewhere: Int = 0)
@@ -54,14 +54,28 @@ struct Comparisons {
 
 extension VectorIndex {
     /// Finds candidates for the k nearest visible rows: their rows go to `scratch.candidates`, nearest first by code, as many as
-    /// may be among the k. `rank` then settles the order. Returns how many rows were compared.
+    /// may be among the k. `rank` then settles the order. Returns how many rows were compared; `scratch.plan` tells how in the end.
     ///
-    /// No row that is not visible becomes a candidate; a walk passes by such rows on its way.
+    /// No row that is not visible becomes a candidate; a walk passes by such rows on its way. A plan was measured with queries that
+    /// have rows near to them: one that has none, where the plan minds (`elsewhere`), is compared with all visible rows.
     package func search(
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions? = nil, scratch: SearchScratch
     ) -> Int {
-        search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch).count
+        let compared = search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch).count
+        guard plan.elsewhere > 0, scratch.plan == plan, let remotest = calibration.remotest,
+            scratch.remoteness > Self.remoteFrom * remotest
+        else { return compared }
+        let scan = IndexPlan.scan(refined: Self.remoteRefined * plan.refined)
+        return compared + search(query, k: k, plan: scan, visible: visible, excluding: nil, scratch: scratch).count
     }
+
+    /// Far from all rows, estimates tell less: of 100,000 x 384 rows and queries of other clusters, .94 with twice as many as were ranked
+    /// otherwise for .95, .986 with four times as many.
+    private static let remoteRefined = 4
+
+    /// As many times as far from all rows as the remotest query of the calibration, and a query is unlike those. Of real queries, 1 to 6 of a
+    /// thousand have no row as near as that one had; of queries of other clusters all have none within 1.6 times (100,000 x 384).
+    private static let remoteFrom: Float = 1.2
 
     /// All visible rows as candidates, whatever their codes say; returns how many.
     package func takeAll(_ visible: VisiblePositions, scratch: SearchScratch) -> Int {
@@ -91,6 +105,7 @@ extension VectorIndex {
         let refined = min(max(plan.refined, k), count)
         let space = space(for: plan, refined: refined, scratch)
         let (found, code) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
+        scratch.plan = found.plan
         settle(found, k: k, code, visible, excluded, space, scratch)
         return found.compared
     }
@@ -121,24 +136,31 @@ extension VectorIndex {
         var pool: CandidatePool
         var refined: Int
         var compared: Comparisons
+        /// What was carried out.
+        var plan: IndexPlan
     }
 
     private func find(
         _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
         _ lineQuery: LineQuery
     ) -> (Found, PreparedCode) {
-        let prepared = space.prepared.part(0..<transform.dimension)
-        transform.prepareQuery(query, into: prepared)
-        let code = space.prepareCodes(
-            prepared.readOnly, centre: transform.hasNorms ? columns.centre : zeros, rowStep: columns.parameters.step, stride: codes.stride,
-            hasNorms: transform.hasNorms, isExact: columns.parameters.isExact, by: kernels)
+        let (prepared, code) = prepare(query, space)
         if hasLines {
-            space.prepareLine(prepared.readOnly, columns.lineAxes, into: lineQuery, by: kernels)
+            space.prepareLine(prepared, columns.lineAxes, into: lineQuery, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
             return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
         }
         let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
         return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
+    }
+
+    private func prepare(_ query: Cells<Float>, _ space: SearchSpace) -> (prepared: Cells<Float>, code: PreparedCode) {
+        let prepared = space.prepared.part(0..<transform.dimension)
+        transform.prepareQuery(query, into: prepared)
+        let code = space.prepareCodes(
+            prepared.readOnly, centre: transform.hasNorms ? columns.centre : zeros, rowStep: columns.parameters.step, stride: codes.stride,
+            hasNorms: transform.hasNorms, isExact: columns.parameters.isExact, by: kernels)
+        return (prepared.readOnly, code)
     }
 
     @inline(__always)
@@ -151,23 +173,23 @@ extension VectorIndex {
             var pool = CandidatePool(keys: space.keys, capacity: max(width, refined))
             guard let visible else {
                 let compared = walk(from: entries, by: scorer, &pool, excluded, space) { _ in }
-                return Found(pool: pool, refined: refined, compared: compared)
+                return Found(pool: pool, refined: refined, compared: compared, plan: plan)
             }
             if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space) }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
             let compared = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
-            return Found(pool: seen, refined: refined, compared: compared)
+            return Found(pool: seen, refined: refined, compared: compared, plan: plan)
         case .lists(let lists, let rows, _, let elsewhere):
             if elsewhere > 0, let visible, isElsewhere(visible, than: entries(by: scorer, space)) {
                 return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space)
             }
             var pool = CandidatePool(keys: space.keys, capacity: refined)
             let compared = scanLists(by: scorer, lists: lists, rows: rows, visible, &pool, space)
-            return Found(pool: pool, refined: refined, compared: compared)
+            return Found(pool: pool, refined: refined, compared: compared, plan: plan)
         case .scan:
             var pool = CandidatePool(keys: space.keys, capacity: refined)
             let compared = scan(0..<count, by: scorer, visible, &pool, space)
-            return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: 0))
+            return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: 0), plan: plan)
         }
     }
 
@@ -204,10 +226,12 @@ extension VectorIndex {
     ) -> Found {
         let refined = Self.refinedElsewhere * refined
         var pool = CandidatePool(keys: space.keys, capacity: refined)
-        let compared = rows < visible.count
-            ? scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
-            : Comparisons(rows: scan(0..<count, by: scorer, visible, &pool, space), medoids: tableCount)
-        return Found(pool: pool, refined: refined, compared: compared)
+        guard rows < visible.count else {
+            let compared = scan(0..<count, by: scorer, visible, &pool, space)
+            return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: tableCount), plan: .scan(refined: refined))
+        }
+        let compared = scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
+        return Found(pool: pool, refined: refined, compared: compared, plan: .lists(lists: 1, rows: rows, refined: refined))
     }
 
     static let refinedElsewhere = 2
@@ -459,6 +483,7 @@ extension VectorIndex {
         scorer.score(candidates, into: space.estimates)
         var ranked = CandidatePool(keys: space.otherKeys, capacity: max(count, 1))
         ranked.offer(candidates, space.estimates.readOnly, by: kernels)
+        scratch.remoteness = ranked.count == 0 ? .infinity : remoteness(code, CandidateKey.distance(ranked[0]))
         let last = ranked.count == 0 ? 0 : CandidateKey.distance(ranked[min(k, ranked.count) - 1])
         scratch.isRanked = code.isExact && ranked.count > 0 && code.isExact(upTo: last)
         guard !scratch.isRanked else { return take(ranked, k: k, code, space, scratch) }
@@ -475,6 +500,24 @@ extension VectorIndex {
             rows += 1
         }
         scratch.candidates = found.readOnly.part(0..<rows)
+    }
+
+    /// How far a position is from a query.
+    func remoteness(of query: Cells<Float>, at position: UInt32, scratch: SearchScratch) -> Float {
+        let space = space(for: .scan(refined: 1), refined: 1, scratch)
+        let code = prepare(query, space).code
+        space.ids[0] = position
+        CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots).score(space.ids.readOnly.part(0..<1), into: space.estimates)
+        return remoteness(code, space.estimates[0])
+    }
+
+    /// By its code: its squared distance, or, where products decide, what its product lacks of the greatest that rows of
+    /// their length can have with the query.
+    private func remoteness(_ code: PreparedCode, _ distance: Float) -> Float {
+        let ratio = code.step / code.rowStep
+        guard !transform.hasNorms else { return (distance + code.squares * ratio * ratio) * code.rowStep * code.rowStep }
+        let lengths = code.squaredLength * (transform.metric == .dot ? transform.boundSquared : 1)
+        return 1 + distance * code.step * code.rowStep / lengths.squareRoot()
     }
 
     /// The best k as they stand: of whole numbers codes tell distances exactly, in the floats' own bits.
@@ -518,4 +561,11 @@ extension IndexPlan {
     }
 
     var width: Int { if case .walk(let width, _, _) = self { width } else { 1 } }
+
+    var elsewhere: Int {
+        switch self {
+        case .walk(_, _, let elsewhere), .lists(_, _, _, let elsewhere): elsewhere
+        case .scan: 0
+        }
+    }
 }

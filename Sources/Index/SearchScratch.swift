@@ -9,6 +9,10 @@ package final class SearchScratch {
     let lineQuery = LineQuery()
     /// Rows of the caller's numbering that the last search of an index found, not in order yet.
     package internal(set) var candidates = Cells<UInt32>.none
+    /// What the last search carried out, which may be another plan than it was given.
+    package internal(set) var plan = IndexPlan.scan(refined: 1)
+    /// How far the nearest of the candidates is, in the same measure for all queries of an index; infinite where there is none.
+    var remoteness = Float.infinity
     /// Whether `results` are there already: codes told the scores exactly, and there is nothing left to rank.
     package internal(set) var isRanked = false
     /// The best of the candidates, best first, with their exact ranking scores.

@@ -53,7 +53,7 @@ struct IndexedSearch {
             guard areAllLive || isLive(result, vectors) else { continue }
             body(result.row, vectors.documents[Int(result.row)], result.score)
         }
-        note(plan, recall)
+        note(scratch.plan, recall)
         return true
     }
 
@@ -68,7 +68,7 @@ struct IndexedSearch {
             try rank(query, k: k, segment, scratch)
             if scratch.results.count >= wanted {
                 hand(segment, scratch, body)
-                note(plan, recall)
+                note(scratch.plan, recall)
                 return true
             }
         }

@@ -120,6 +120,32 @@ struct IndexSearchTests {
         #expect(hits >= 76, "\(seed)")
     }
 
+    /// Of queries from other clusters than the rows', a third of what was asked for was found.
+    @Test(arguments: [Metric.l2, .cosine])
+    func `queries that are near to no row are compared with all of them`(_ metric: Metric) {
+        let seed = TestSeed(91)
+        var random = seed.random
+        let centres = VectorKind.gaussian.rows(20, 24, &random).map { $0.map { 3 * $0 } }
+        let rows = VectorKind.gaussian.rows(900, 24, &random).enumerated().map { i, row in zip(centres[i % 20], row).map { $0 + 0.3 * $1 } }
+        let fixture = IndexFixture(rows, metric)
+        fixture.built.calibrate(IndexCalibration(fixture.index, vectors: fixture.vectors, seed: 1, threads: 2).measure())
+        let index = VectorIndex(fixture.built.columns, metric: metric, owner: fixture.built)
+        let (plan, careless) = (IndexPlan.walk(width: 12, refined: 12, elsewhere: 1), IndexPlan.walk(width: 12, refined: 12))
+        let scratch = SearchScratch()
+        func carriedOut(_ plan: IndexPlan, _ query: [Float]) -> IndexPlan {
+            let cells = CellBuffer<Float>(count: query.count)
+            for (i, value) in query.enumerated() { cells.cells[i] = value }
+            _ = withExtendedLifetime(cells) { index.search(cells.cells.readOnly, k: 10, plan: plan, scratch: scratch) }
+            return scratch.plan
+        }
+        for query in VectorKind.gaussian.rows(10, 24, &random).map({ $0.map { 3 * $0 } }) {
+            #expect(carriedOut(plan, query) != plan, "\(metric), \(seed)")
+            #expect(carriedOut(careless, query) == careless, "\(metric), \(seed)")
+        }
+        let usual = rows.prefix(40).filter { carriedOut(plan, $0) == plan }
+        #expect(usual.count >= 38, "\(metric), \(seed)")
+    }
+
     @Test func `equal seeds build equal indexes on any number of threads`() {
         let seed = TestSeed(86)
         var random = seed.random
