@@ -17,6 +17,8 @@ final class BenchData: Sendable {
     let dimension: Int
     let base: [Float]
     let queries: [Float]
+    /// With those that are not asked.
+    let storedQueryCount: Int
     /// What a comparison keeps beside each row.
     let factors: [Float]
     /// The file's true neighbours, for the queries that are asked.
@@ -33,6 +35,7 @@ final class BenchData: Sendable {
             throw CommandFailure(description: "\(directory): base, queries and meta.json are of different shapes")
         }
         let queries = Array(asked.prefix(queriesMax * dimension))
+        storedQueryCount = asked.count / dimension
         self.dimension = dimension
         self.base = metric == .cosine ? Self.unit(base, dimension) : base
         self.queries = metric == .cosine ? Self.unit(queries, dimension) : queries

@@ -54,8 +54,11 @@ struct Neighbours: Sendable {
 
     func of(_ query: Int) -> [Int32] { rows[query * depth..<(query + 1) * depth].filter { $0 >= 0 } }
 
-    /// Little-endian int32, as files have it.
-    var bytes: Data { Data(rows.flatMap { row in (0..<4).map { UInt8(truncatingIfNeeded: row >> Int32($0 * 8)) } }) }
+    /// Little-endian int32, as files have it: with rows of -1 for queries that are not asked.
+    func bytes(queryCount: Int) -> Data {
+        let all = rows + [Int32](repeating: -1, count: max(0, queryCount * depth - rows.count))
+        return Data(all.flatMap { row in (0..<4).map { UInt8(truncatingIfNeeded: row >> Int32($0 * 8)) } })
+    }
 }
 
 /// Counts how many of the true k neighbours answers have; rows at the distance of the k-th count like it.

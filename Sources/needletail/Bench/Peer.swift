@@ -115,7 +115,7 @@ final class Peer: Contender {
         try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
         let (mask, truth) = (scratch + "/mask.bits", scratch + "/truth.i32")
         try filter.mask(queryCount: filter.isShared ? 1 : task.data.queryCount).write(to: URL(filePath: mask))
-        try scenario.neighbours.bytes.write(to: URL(filePath: truth))
+        try scenario.neighbours.bytes(queryCount: task.data.storedQueryCount).write(to: URL(filePath: truth))
         _ = try process.request("mask", ["path": .string(mask), "truth": .string(truth)])
     }
 
