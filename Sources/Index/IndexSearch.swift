@@ -57,7 +57,7 @@ extension VectorIndex {
     /// may be among the k. `rank` then settles the order. Returns how many rows were compared; `scratch.plan` tells how in the end.
     ///
     /// No row that is not visible becomes a candidate; a walk passes by such rows on its way. A plan was measured with queries that
-    /// have rows near to them: one that has none, where the plan minds (`elsewhere`), is compared with all visible rows.
+    /// have rows near to them: one that met none, visible or not, where the plan minds (`elsewhere`), is compared with all visible rows.
     package func search(
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions? = nil, scratch: SearchScratch
     ) -> Int {
@@ -138,6 +138,8 @@ extension VectorIndex {
         var compared: Comparisons
         /// What was carried out.
         var plan: IndexPlan
+        /// The nearest position met, where that need not be a candidate.
+        var nearest: UInt32?
     }
 
     private func find(
@@ -178,7 +180,7 @@ extension VectorIndex {
             if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space) }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
             let compared = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
-            return Found(pool: seen, refined: refined, compared: compared, plan: plan)
+            return Found(pool: seen, refined: refined, compared: compared, plan: plan, nearest: pool.count > 0 ? CandidateKey.number(pool[0]) : nil)
         case .lists(let lists, let rows, _, let elsewhere):
             if elsewhere > 0, let visible, isElsewhere(visible, than: entries(by: scorer, space)) {
                 return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space)
@@ -483,7 +485,11 @@ extension VectorIndex {
         scorer.score(candidates, into: space.estimates)
         var ranked = CandidatePool(keys: space.otherKeys, capacity: max(count, 1))
         ranked.offer(candidates, space.estimates.readOnly, by: kernels)
-        scratch.remoteness = ranked.count == 0 ? .infinity : remoteness(code, CandidateKey.distance(ranked[0]))
+        if let nearest = reached.nearest {
+            scratch.remoteness = remoteness(code, at: nearest, space)
+        } else {
+            scratch.remoteness = ranked.count == 0 ? .infinity : remoteness(code, CandidateKey.distance(ranked[0]))
+        }
         let last = ranked.count == 0 ? 0 : CandidateKey.distance(ranked[min(k, ranked.count) - 1])
         scratch.isRanked = code.isExact && ranked.count > 0 && code.isExact(upTo: last)
         guard !scratch.isRanked else { return take(ranked, k: k, code, space, scratch) }
@@ -505,7 +511,10 @@ extension VectorIndex {
     /// How far a position is from a query.
     func remoteness(of query: Cells<Float>, at position: UInt32, scratch: SearchScratch) -> Float {
         let space = space(for: .scan(refined: 1), refined: 1, scratch)
-        let code = prepare(query, space).code
+        return remoteness(prepare(query, space).code, at: position, space)
+    }
+
+    private func remoteness(_ code: PreparedCode, at position: UInt32, _ space: SearchSpace) -> Float {
         space.ids[0] = position
         CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots).score(space.ids.readOnly.part(0..<1), into: space.estimates)
         return remoteness(code, space.estimates[0])

@@ -11,7 +11,7 @@ package final class SearchScratch {
     package internal(set) var candidates = Cells<UInt32>.none
     /// What the last search carried out, which may be another plan than it was given.
     package internal(set) var plan = IndexPlan.scan(refined: 1)
-    /// How far the nearest of the candidates is, in the same measure for all queries of an index; infinite where there is none.
+    /// How far the nearest row that was met is, in the same measure for all queries of an index; infinite where there is none.
     var remoteness = Float.infinity
     /// Whether `results` are there already: codes told the scores exactly, and there is nothing left to rank.
     package internal(set) var isRanked = false
