@@ -1,14 +1,21 @@
 // One collection at one sequence, and what can be asked of it besides searching.
 package import Memory
 import Storage
+import Synchronization
 
-/// A collection as readers see it.
-package final class CollectionSnapshot: Sendable {
+/// A collection at one sequence, shared by all who read it. Nobody reads it but through a `CollectionSnapshot`.
+final class CollectionCore: Sendable {
     let state: CollectionState
     /// The parts, the head last, and for each the number of its first row when all are counted through.
     let parts: [ChunkPart]
     let firstRows: [Int]
-    private let visibilities: VisibilityCache
+    let visibilities: VisibilityCache
+    private let rights = Mutex<[Caller: Resolved]>([:])
+
+    private struct Resolved {
+        var directoryVersion: UInt64
+        var rights: Rights
+    }
 
     init(_ state: CollectionState) {
         self.state = state
@@ -21,17 +28,111 @@ package final class CollectionSnapshot: Sendable {
         visibilities = VisibilityCache(documents: state.documents.count, rows: rows)
     }
 
+    /// What a caller may see. Worked out at the first time of asking under this version of the directory.
+    func rights(of caller: Caller, _ directory: Directory, _ cache: RightsCache) throws(EngineError) -> Rights {
+        let known = rights.withLock { $0[caller] }
+        if let known, known.directoryVersion == directory.version { return known.rights }
+        let made = try cache.rights(of: caller, in: self, directory)
+        rights.withLock { rights in
+            if rights.count >= Self.callersMax { rights.removeAll() }
+            rights[caller] = Resolved(directoryVersion: directory.version, rights: made)
+        }
+        return made
+    }
+
+    private static let callersMax = 1024
+
+    /// The nodes in an agent's scope, kept as filters are.
+    func nodes(inScope scope: Filter, of caller: Caller) throws(EngineError) -> Bitmap {
+        try visibilities.visibility(of: VisibilityKey(scope: scope)) { () throws(EngineError) in
+            Visibility(try state.nodes(inScope: scope, of: caller))
+        }.documents
+    }
+}
+
+/// A collection as one reader sees it: everything at one sequence, and of that what the reader has a right to.
+package struct CollectionSnapshot: Sendable {
+    let core: CollectionCore
+    /// nil where nobody's rights are asked: a collection that is open, read by no agent.
+    let rights: Rights?
+
+    init(_ core: CollectionCore, rights: Rights?) {
+        self.core = core
+        self.rights = rights
+    }
+
+    init(_ state: CollectionState) { self.init(CollectionCore(state), rights: nil) }
+
+    var state: CollectionState { @inline(__always) _read { yield core.state } }
+    var parts: [ChunkPart] { @inline(__always) _read { yield core.parts } }
+    var firstRows: [Int] { @inline(__always) _read { yield core.firstRows } }
+
     package var schema: CollectionSchema { state.schema }
-    /// Documents that are there, folders not counted.
-    package var documentCount: Int { state.documents.liveCount - state.documents.folderCount }
-    package var folderCount: Int { state.documents.folderCount }
-    package var chunkCount: Int { state.liveChunkCount }
-    /// Memory held, in bytes.
-    package var byteCount: Int { state.byteCount }
+    /// What is there, whoever reads it.
+    var overview: CollectionOverview { CollectionOverview(core) }
+
+    // MARK: Rights
+
+    /// How much of a node the reader may know.
+    func grade(ofNode number: Int) -> Grade {
+        guard let rights else { return state.documents.isLive(number) ? .read : .none }
+        let mark = state.documents.guardMark(number)
+        return rights.isInScope(number) ? rights.grades.grade(of: mark) : .none
+    }
+
+    /// Whether a node may be named as one that is there: found, pointed at as a parent, counted as a child.
+    func shows(_ number: Int) -> Bool {
+        guard let rights else { return state.documents.isLive(number) }
+        return grade(ofNode: number) >= rights.grades.need
+    }
+
+    /// How much of a chunk the reader may know, told by its part and row.
+    func grade(of part: ChunkPart, _ row: Int, document: Int) throws(EngineError) -> Grade {
+        guard rights != nil else { return .read }
+        let own = try part.ownAccess(row)
+        let grade = grade(ofNode: document)
+        return own == 0 ? grade : min(grade, rights!.grades.grade(ofAccess: own))  // Asked above.
+    }
+
+    /// What is to be asked of rows besides whose they are; nil where no chunk has an object of its own.
+    var rowRights: RowRights? {
+        guard let rights, state.hasChunkAccess else { return nil }
+        return RowRights(grades: rights.grades, least: rights.grades.need)
+    }
+
+    /// The ordinals of a document's chunks that the reader may see; nil where these are all. What cannot be told is not seen.
+    func visibleOrdinals(_ number: Int) -> [Int]? {
+        guard rights != nil, state.hasChunkAccess else { return nil }
+        let row = state.documents.rows[number]
+        var visible: [Int] = []
+        for ordinal in 0..<Int(row.chunkCount) {
+            do throws(EngineError) {
+                let place = try place(ofChunk: Int(row.firstChunk) + ordinal)
+                if try grade(of: parts[place.part], place.row, document: number) >= rights!.grades.need { visible.append(ordinal) }  // Asked above.
+            } catch { continue }  // Its segment is damaged, which every answer says.
+        }
+        return visible
+    }
+
+    func place(ofChunk chunk: Int) throws(EngineError) -> ChunkPlace {
+        guard let part = chunk >= state.head.firstChunk ? parts.count - 1 : state.sealedIndex(ofChunk: chunk) else {
+            preconditionFailure("a chunk in force lies in a part")
+        }
+        return ChunkPlace(part: part, row: try parts[part].row(ofChunk: chunk))
+    }
+
+    // MARK: Reading
 
     /// The node with this id.
     package func node(_ id: String) -> NodeView? {
-        state.documents.find(id).map { NodeView(collection: self, number: $0) }
+        guard let number = state.documents.find(id), shows(number) else { return nil }
+        return NodeView(collection: self, number: number)
+    }
+
+    /// The node with this id, of which the reader may know that it exists, and no more.
+    package func knownNode(_ id: String) -> KnownNode? {
+        guard let rights, let number = state.documents.find(id), rights.knownGrades.contains(grade(ofNode: number)) else { return nil }
+        return KnownNode(collection: self, number: number)
     }
 
     /// The document a hit lies in.
@@ -46,7 +147,8 @@ package final class CollectionSnapshot: Sendable {
     package func chunk(of hit: Hit) throws(EngineError) -> ChunkView {
         let place = place(ofRow: Int(hit.row))
         let ordinal = try parts[place.part].chunk(place.row) - document(of: hit).firstChunk
-        return ChunkView(part: parts[place.part], row: place.row, ordinal: ordinal)
+        let shown = visibleOrdinals(Int(hit.document)).map { ordinals in ordinals.count { $0 < ordinal } }
+        return ChunkView(part: parts[place.part], row: place.row, ordinal: shown ?? ordinal, grade: hit.grade)
     }
 
     func place(ofRow row: Int) -> ChunkPlace {
@@ -55,38 +157,131 @@ package final class CollectionSnapshot: Sendable {
         return ChunkPlace(part: part, row: row - firstRows[part])
     }
 
-    /// Damaged segments, which are not searched: how many chunks in force they hold, and what is wrong with the first.
+    /// Damaged segments, which are not searched. How many chunks they hold is told to those alone whose rights are not asked.
     package var damage: Damage? {
-        let damaged = parts.filter { $0.segment?.corruption != nil }
-        guard let first = damaged.first?.segment?.corruption else { return nil }
-        return Damage(segments: damaged.count, chunks: damaged.reduce(0) { $0 + $1.liveCount }, first: first)
+        var damage = overview.damage
+        if rights != nil { damage?.chunks = nil }
+        return damage
     }
 
-    /// What is wrong with each of them.
-    package var corruptions: [Corruption] { parts.compactMap { $0.segment?.corruption } }
-
-    /// How many documents match, and how many chunks they have.
+    /// How many documents match, and how many chunks they have, that may be found.
     package func count(filter: Filter?, under: [String]?) throws(EngineError) -> (documents: Int, chunks: Int) {
-        guard let documents = try documents(filter: filter, under: under) else { return (documentCount, chunkCount) }
+        guard let documents = try documents(filter: filter, under: under) else {
+            return (state.documents.liveCount - state.documents.folderCount, state.liveChunkCount)
+        }
         var chunks = 0
         documents.forEach { chunks += Int(state.documents.rows[$0].chunkCount) }
-        return (documents.population, chunks)
+        return (documents.population, chunks - (try hiddenChunks(of: documents)))
     }
 
-    /// The documents that a filter and a subtree leave; nil where neither is given and all are meant.
+    /// Chunks of these documents that their own objects hide. O(rows of parts with such chunks).
+    private func hiddenChunks(of documents: Bitmap) throws(EngineError) -> Int {
+        guard let rowRights else { return 0 }
+        var hidden = 0
+        for part in parts where part.hasAccess && part.segment?.corruption == nil {
+            for row in 0..<part.rowCount where try !rowRights.allows(part.ownAccess(row)) {
+                let document = try part.document(row)
+                if documents[Int(document)], state.isLive(document, try part.version(row)) { hidden += 1 }
+            }
+        }
+        return hidden
+    }
+
+    /// How many of the documents that lie under these nodes may be known to exist, and no more.
+    package func knownCount(under: [String]?) -> Int {
+        guard let rights else { return 0 }
+        var known = rights.knownDocuments
+        if let under { known.formIntersection(subtree(of: under)) }
+        return known.population
+    }
+
+    /// The documents that a filter and a subtree leave of those that may be found; nil where all that are there are meant.
     func documents(filter: Filter?, under: [String]?) throws(EngineError) -> Bitmap? {
         try visibility(filter: filter, under: under)?.documents
     }
 
     /// The same with what indexes make of it. Worked out at the first time of asking this snapshot: O(documents).
     func visibility(filter: Filter?, under: [String]?) throws(EngineError) -> Visibility? {
-        guard filter != nil || under != nil else { return nil }
-        return try visibilities.visibility(of: VisibilityKey(filter: filter, under: under)) { () throws(EngineError) in
-            var allowed = if let filter { try state.documents(matching: filter) } else { state.liveDocuments() }
-            if let under { allowed.formIntersection(state.subtree(of: under)) }
-            return allowed
+        let rights = rights.flatMap { $0.isWhole ? nil : $0 }
+        guard filter != nil || under != nil || rights != nil else { return nil }
+        // Under a node that is not shown lies nothing, which depends on who asks even where all documents are seen.
+        return try core.visibilities.visibility(of: VisibilityKey(filter: filter, under: under, rights: self.rights?.stamp)) { () throws(EngineError) in
+            var allowed = if let filter { try state.documents(matching: filter) } else { rights?.documents ?? state.liveDocuments() }
+            if filter != nil, let rights { allowed.formIntersection(rights.documents) }
+            if let under { allowed.formIntersection(subtree(of: under)) }
+            return Visibility(allowed, rowRights)
         }
     }
+
+    /// The documents that may be known to exist, and no more, for a search among them.
+    func knownVisibility(under: [String]?) throws(EngineError) -> Visibility? {
+        guard let rights else { return nil }
+        return try core.visibilities.visibility(of: VisibilityKey(known: rights.stamp, under: under)) { () throws(EngineError) in
+            var known = rights.knownDocuments
+            if let under { known.formIntersection(subtree(of: under)) }
+            return Visibility(known, state.hasChunkAccess ? RowRights(grades: rights.grades, least: .exists) : nil)
+        }
+    }
+
+    /// The nodes at and under `ids`. A node that is not shown has nothing under it, as one that is not there has not.
+    private func subtree(of ids: [String]) -> Bitmap {
+        state.subtree(of: ids.filter { id in state.documents.find(id).map { shows($0) } ?? false })
+    }
+}
+
+/// What is asked of a row whose chunk has an access object of its own.
+struct RowRights: Sendable {
+    let grades: CallerGrades
+    let least: Grade
+
+    /// - Parameter own: the chunk's own object; 0 where it has none.
+    @inline(__always)
+    func allows(_ own: UInt32) -> Bool { own == 0 || grades.grade(ofAccess: own) >= least }
+}
+
+/// A document that may be known to exist, and no more.
+package struct KnownNode: Sendable {
+    private let collection: CollectionSnapshot
+    private let number: Int
+
+    init(collection: CollectionSnapshot, number: Int) {
+        self.collection = collection
+        self.number = number
+    }
+
+    package var id: String { collection.state.documents.id(number) }
+    package var isFolder: Bool { collection.state.documents.rows[number].isFolder != 0 }
+    package var title: String? { NodeView(collection: collection, number: number).title }
+    /// Whom to ask, where the access object says so.
+    package func contact(_ directory: borrowing DatabaseSnapshot) -> String? {
+        directory.directory.contact(of: collection.state.documents.guardMark(number).access)
+    }
+}
+
+/// A collection as those see it who run the database: how large it is and how it is doing, and none of its documents.
+package struct CollectionOverview: Sendable {
+    let core: CollectionCore
+
+    init(_ core: CollectionCore) { self.core = core }
+
+    var state: CollectionState { @inline(__always) _read { yield core.state } }
+    package var schema: CollectionSchema { state.schema }
+    /// Documents that are there, folders not counted.
+    package var documentCount: Int { state.documents.liveCount - state.documents.folderCount }
+    package var folderCount: Int { state.documents.folderCount }
+    package var chunkCount: Int { state.liveChunkCount }
+    /// Memory held, in bytes.
+    package var byteCount: Int { state.byteCount }
+
+    /// Damaged segments, which are not searched: how many chunks in force they hold, and what is wrong with the first.
+    package var damage: Damage? {
+        let damaged = core.parts.filter { $0.segment?.corruption != nil }
+        guard let first = damaged.first?.segment?.corruption else { return nil }
+        return Damage(segments: damaged.count, chunks: damaged.reduce(0) { $0 + $1.liveCount }, first: first)
+    }
+
+    /// What is wrong with each of them.
+    package var corruptions: [Corruption] { core.parts.compactMap { $0.segment?.corruption } }
 }
 
 /// A node of a snapshot, read where it lies.
@@ -94,11 +289,14 @@ package struct NodeView {
     private let collection: CollectionSnapshot
     private let number: Int
     private let row: DocumentRow
+    /// Of the chunks that may be seen; nil where these are all.
+    private let ordinals: [Int]?
 
     init(collection: CollectionSnapshot, number: Int) {
         self.collection = collection
         self.number = number
         row = collection.state.documents.rows[number]
+        ordinals = collection.visibleOrdinals(number)
     }
 
     private var state: CollectionState { collection.state }
@@ -114,7 +312,10 @@ package struct NodeView {
 
     package var isFolder: Bool { row.isFolder != 0 }
     package var version: UInt64 { UInt64(state.documents.versions[number]) }
-    package var parent: String? { row.parent.map { state.documents.id($0) } }
+    /// How much of it the reader may know.
+    package var grade: Grade { collection.grade(ofNode: number) }
+    /// Where that may be known.
+    package var parent: String? { row.parent.flatMap { collection.shows($0) ? state.documents.id($0) : nil } }
     package var title: String? { row.has(DocumentRow.Present.title) ? state.documents.texts.string(row.title) : nil }
     package var url: String? { row.has(DocumentRow.Present.url) ? state.documents.texts.string(row.url) : nil }
     package var mime: String? { row.has(DocumentRow.Present.mime) ? state.documents.texts.string(row.mime) : nil }
@@ -137,23 +338,36 @@ package struct NodeView {
         }
     }
 
-    package var chunkCount: Int { Int(row.chunkCount) }
+    /// The access object that it has of its own, for those who look after rights.
+    func access(_ directory: Directory) -> String? {
+        let own = state.documents.ownAccess(number)
+        return own == 0 ? nil : directory.accessName(own)
+    }
 
+    /// That of one of its chunks, told by its place among those that may be seen.
+    func access(ofChunk ordinal: Int, _ directory: Directory) throws(EngineError) -> String? {
+        let place = try collection.place(ofChunk: Int(row.firstChunk) + (ordinals?[ordinal] ?? ordinal))
+        let own = try collection.parts[place.part].ownAccess(place.row)
+        return own == 0 ? nil : directory.accessName(own)
+    }
+
+    /// Chunks that may be seen.
+    package var chunkCount: Int { ordinals?.count ?? Int(row.chunkCount) }
+
+    /// - Parameter ordinal: among the chunks that may be seen.
     package func chunk(_ ordinal: Int) throws(EngineError) -> ChunkView {
         precondition(ordinal >= 0 && ordinal < chunkCount, "a chunk must lie within its document")
-        let chunk = Int(row.firstChunk) + ordinal
-        guard let index = chunk >= state.head.firstChunk ? collection.parts.count - 1 : state.sealedIndex(ofChunk: chunk) else {
-            preconditionFailure("a chunk in force lies in a part")
-        }
-        let part = collection.parts[index]
-        return ChunkView(part: part, row: try part.row(ofChunk: chunk), ordinal: ordinal)
+        let place = try collection.place(ofChunk: Int(row.firstChunk) + (ordinals?[ordinal] ?? ordinal))
+        let part = collection.parts[place.part]
+        return ChunkView(part: part, row: place.row, ordinal: ordinal, grade: try collection.grade(of: part, place.row, document: number))
     }
 }
 
 /// What a collection cannot serve because the bytes on disk are damaged.
 package struct Damage: Sendable {
     package var segments: Int
-    package var chunks: Int
+    /// In force; nil where that is not to be told.
+    package var chunks: Int?
     package var first: Corruption
 }
 
@@ -161,12 +375,15 @@ package struct Damage: Sendable {
 package struct ChunkView {
     private let part: ChunkPart
     private let row: Int
+    /// Its place among the chunks of its document that the reader may see.
     package let ordinal: Int
+    package let grade: Grade
 
-    init(part: ChunkPart, row: Int, ordinal: Int) {
+    init(part: ChunkPart, row: Int, ordinal: Int, grade: Grade) {
         self.part = part
         self.row = row
         self.ordinal = ordinal
+        self.grade = grade
     }
 
     /// Its text, if it has one; the reader keeps what it had to unpack, for the chunk's neighbours.
@@ -182,9 +399,10 @@ package struct ChunkView {
         return try part.heading(row, with: &reader.headings)
     }
 
-    /// Its vector in a space of the schema's, if it has one.
+    /// Its vector in a space of the schema's, if it has one; only to those who may read the chunk: a text can be guessed from its vector.
     @_lifetime(borrow self)
     package func vector(space: Int, dimension: Int) throws(EngineError) -> Span<Float>? {
+        guard grade == .read else { return nil }
         guard try !part.factor(row, space: space).isNaN else { return nil }
         return try part.paddedVector(row, space: space).extracting(first: dimension)
     }

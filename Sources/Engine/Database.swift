@@ -55,7 +55,7 @@ package final class Database: Sendable {
         do throws(Corruption) { try writer.checkWhole() } catch { throw .corruption(error) }
         do {
             let reserve = try Reserve(disk: disk, bytes: sizes.reserveBytes)
-            let published = Published(DatabaseSnapshot(writer))
+            let published = Published(DatabaseSnapshot(writer, RightsCache()))
             self.published = published
             firstHeadChunks = writer.collections.mapValues(\.head.firstChunk)
             let gate = LogGate(log: log, durability: durability, reserve: reserve, store: store)
@@ -66,7 +66,7 @@ package final class Database: Sendable {
         self.sizes = sizes
         self.durability = durability
         self.store = store
-        maintenance = Maintenance(store: store, queue: queue, persisted: stored.catalogs)
+        maintenance = Maintenance(store: store, queue: queue, persisted: stored.catalogs, directory: stored.directory)
         indexWork = IndexWork(store: store, queue: queue, maintenance: maintenance, rowsMin: sizes.indexedRowsMin)
         // What a crash left of work that was under way.
         maintenance.sweepWhenIdle()
@@ -169,7 +169,7 @@ package final class Database: Sendable {
 
     /// A checkpoint, and then everything that can be joined is: each collection in as few segments as may be, no dead row in them.
     package func optimize(_ collection: String? = nil, deadline: Deadline = .none, _ pace: Pace = .unlimited) throws(EngineError) {
-        if let collection { _ = try snapshot().collection(collection) }
+        if let collection { _ = try snapshot().state(of: collection) }
         try checkpoint(pace)
         let states = { self.published.current().states.filter { collection == nil || $0.schema.name.isExactly(collection ?? "") } }
         while try maintenance.compact(states, by: CompactionPlan.optimal, pace) {
@@ -256,9 +256,16 @@ package final class Database: Sendable {
         case .dropCollection(let name): return .dropCollection(name: name)
         case .delete(let input): return .delete(input)
         case .patch(let input):
-            return .patch(try PendingPatch(input, collection: try snapshot().collection(input.collection).state))
+            return .patch(try PendingPatch(input, collection: try snapshot().state(of: input.collection)))
         case .upsert(let input):
-            return .upsert(try PendingUpsert(input, collection: try snapshot().collection(input.collection).state))
+            return .upsert(try PendingUpsert(input, collection: try snapshot().state(of: input.collection)))
+        case .changeDirectory(let change):
+            try change.check()
+            let record = change.record()
+            guard record.count <= Limits.recordBytesMax else {
+                throw EngineError(.limitExceeded, "at most \(Limits.recordBytesMax >> 20) MiB a change: send it in parts")
+            }
+            return .changeDirectory(change, record)
         }
     }
 }
@@ -287,18 +294,22 @@ private final class WriteAnswer: Sendable {
 /// The whole database at one sequence. Immutable; holding it costs memory, never time.
 package final class DatabaseSnapshot: Sendable {
     package let sequence: UInt64
-    private let collections: [String: CollectionSnapshot]
+    let directory: Directory
+    private let collections: [String: CollectionCore]
+    private let rights: RightsCache
 
-    fileprivate init(sequence: UInt64, collections: [String: CollectionSnapshot]) {
+    private init(sequence: UInt64, directory: Directory, collections: [String: CollectionCore], rights: RightsCache) {
         self.sequence = sequence
+        self.directory = directory
         self.collections = collections
+        self.rights = rights
     }
 
-    fileprivate convenience init(_ writer: borrowing Writer) {
+    fileprivate convenience init(_ writer: borrowing Writer, _ rights: RightsCache) {
         let states = writer.collections.values
         self.init(
-            sequence: writer.sequence,
-            collections: Dictionary(uniqueKeysWithValues: states.map { ($0.schema.name, CollectionSnapshot($0)) }))
+            sequence: writer.sequence, directory: writer.directory,
+            collections: Dictionary(uniqueKeysWithValues: states.map { ($0.schema.name, CollectionCore($0)) }), rights: rights)
     }
 
     /// The next snapshot; collections that no record touched are shared.
@@ -306,21 +317,47 @@ package final class DatabaseSnapshot: Sendable {
         var next = collections
         for (name, old) in collections where touched.contains(old.state.number) && writer.numbers[name] != old.state.number { next[name] = nil }
         for number in touched {
-            if let state = writer.collections[number] { next[state.schema.name] = CollectionSnapshot(state) }
+            if let state = writer.collections[number] { next[state.schema.name] = CollectionCore(state) }
         }
-        return DatabaseSnapshot(sequence: writer.sequence, collections: next)
+        return DatabaseSnapshot(sequence: writer.sequence, directory: writer.directory, collections: next, rights: rights)
     }
 
     /// Of all collections, in the order in which they were made.
     fileprivate var states: [CollectionState] { collections.values.map(\.state).sorted { $0.number < $1.number } }
 
-    package func collection(_ name: String) throws(EngineError) -> CollectionSnapshot {
-        guard let collection = collections[name], collection.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
-        return collection
+    private func core(_ name: String) throws(EngineError) -> CollectionCore {
+        guard let core = collections[name], core.state.schema.name.isExactly(name) else { throw EngineError.unknownCollection(name) }
+        return core
+    }
+
+    /// For writes, which ask for rights when their turn has come.
+    func state(of name: String) throws(EngineError) -> CollectionState { try core(name).state }
+
+    /// The way to read a collection: as somebody, who sees what is theirs to see. Without a caller only an open one can be read: nobody
+    /// reads as everybody by accident.
+    package func collection(_ name: String, for caller: Caller? = nil) throws(EngineError) -> CollectionSnapshot {
+        let core = try core(name)
+        guard let caller else {
+            guard core.state.schema.access == .open else {
+                throw EngineError(
+                    .callerRequired, "the documents of \"\(name)\" have rights: say for whom, as in \"as\": {\"user\": \"user:ana\"}", field: "as")
+            }
+            return CollectionSnapshot(core, rights: nil)
+        }
+        guard core.state.schema.access == .enforced || caller.agent != nil else { return CollectionSnapshot(core, rights: nil) }
+        return CollectionSnapshot(core, rights: try core.rights(of: caller, directory, rights))
+    }
+
+    /// What a collection is like, whoever asks; no document of it.
+    package func overview(of name: String) throws(EngineError) -> CollectionOverview { CollectionOverview(try core(name)) }
+
+    /// How much work a search will be: see `CollectionSnapshot.work`. None where it will be refused.
+    package func work(of input: SearchInput, in name: String, for caller: Caller?) -> Int {
+        do { return try collection(name, for: caller).work(of: input) } catch { return 0 }
     }
 
     /// By name.
-    package var allCollections: [CollectionSnapshot] { collectionNames.compactMap { collections[$0] } }
+    package var allCollections: [CollectionOverview] { collectionNames.compactMap { collections[$0].map(CollectionOverview.init) } }
 
     /// Names, sorted.
     package var collectionNames: [String] { collections.keys.sorted() }

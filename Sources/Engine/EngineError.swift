@@ -22,6 +22,8 @@ package struct EngineError: Error, Equatable, Sendable, CustomStringConvertible 
         case dataDamaged = "data_damaged"
         case snapshotExists = "snapshot_exists"
         case unknownSnapshot = "unknown_snapshot"
+        case callerRequired = "caller_required"
+        case unknownAgent = "unknown_agent"
     }
 
     /// Whether the same request may succeed another time.

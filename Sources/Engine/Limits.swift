@@ -23,6 +23,13 @@ package enum Limits {
     package static let filterTermsMax = 10_000
     package static let filterDepthMax = 16
     package static let treeDepthMax = 64
+    package static let groupMembersMax = 1_000_000
+    package static let accessEntriesMax = 10_000
+    /// Objects that inherit one behind the other, the first included.
+    package static let accessDepthMax = 32
+    /// Names ever given in a database; numbers of principals lie beside two bits, those of objects too (`Guard`).
+    package static let principalsMax = 1 << 24
+    package static let accessObjectsMax = 1 << 24
     /// Squared length up to which dot products and distances of two vectors stay finite in float32:
     /// |a - b|^2 <= 2 (|a|^2 + |b|^2) < 2^128.
     package static let squaredLengthMax = 0x1p125

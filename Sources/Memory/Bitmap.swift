@@ -13,6 +13,14 @@ package struct Bitmap: Equatable, Sendable {
         if filled { clearBeyondEnd() }
     }
 
+    /// The bits of a shorter one, followed by clear ones.
+    package init(extending other: Bitmap, to count: Int) {
+        precondition(count >= other.count, "a bitmap grows")
+        self.count = count
+        words = other.words
+        words.append(contentsOf: repeatElement(0, count: (count + 63) / 64 - words.count))
+    }
+
     package subscript(index: Int) -> Bool {
         get {
             precondition(index >= 0 && index < count, "a bit must lie within its bitmap")

@@ -58,10 +58,7 @@ struct RequestHandler: Sendable {
     }
 
     private func work(of search: SearchRequest) -> Int {
-        do { return try database.snapshot().collection(search.collection).work(of: search.input) } catch {
-            // There is no such collection, which is quickly said.
-            return 0
-        }
+        database.snapshot().work(of: search.input, in: search.collection, for: nil)
     }
 
     // MARK: Reads
@@ -97,9 +94,10 @@ struct RequestHandler: Sendable {
         case .ping: response.pong(request.id)
         case .hello: response.hello(request.id, version: version)
         case .serverInfo: response.serverInfo(request.id, info(snapshot))
-        case .listCollections: try engine { () throws(EngineError) in try response.collections(request.id, snapshot) }
+        case .listCollections: response.collections(request.id, snapshot, counts: true)
         case .describeCollection(let name):
-            response.collection(request.id, sequence: snapshot.sequence, try collection(name, snapshot))
+            response.collection(
+                request.id, sequence: snapshot.sequence, try engine { () throws(EngineError) in try snapshot.overview(of: name) }, counts: true)
         case .count(let input):
             let collection = try collection(input.collection, snapshot)
             let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under) }
@@ -140,7 +138,7 @@ struct RequestHandler: Sendable {
         let start = ContinuousClock.now
         let collection = try collection(search.collection, snapshot)
         let result = try engine { () throws(EngineError) in try collection.search(search.input, deadline: deadline) }
-        if result.damage != nil { damage.report(collection) }
+        if result.damage != nil { damage.report(try engine { () throws(EngineError) in try snapshot.overview(of: search.collection) }) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
     }
@@ -258,7 +256,8 @@ extension Operation {
 extension Write {
     var changesCollections: Bool {
         switch self {
-        case .createCollection, .dropCollection: true
+        // What comes behind a change of rights is answered under it.
+        case .createCollection, .dropCollection, .changeDirectory: true
         case .upsert, .delete, .patch: false
         }
     }

@@ -5,7 +5,7 @@ import TestSupport
 
 extension ModelNode {
     /// A node as a database shows it.
-    init(_ view: NodeView, schema: CollectionSchema) throws(EngineError) {
+    init(_ view: NodeView, schema: CollectionSchema, _ directory: Directory) throws(EngineError) {
         id = Text(bytes: Array(copying: view.id))
         version = view.version
         isFolder = view.isFolder
@@ -14,6 +14,7 @@ extension ModelNode {
         url = view.url.map { Text($0) }
         mime = view.mime.map { Text($0) }
         time = view.time.map(Self.milliseconds)
+        access = view.access(directory).map { Text($0) }
         for (name, value) in view.fields {
             let type = schema.fields.first { $0.name == name }!.type  // Only declared fields are shown.
             if case .string(let text) = value, type == .time {
@@ -23,7 +24,11 @@ extension ModelNode {
             }
         }
         var reader = ChunkReader()
-        for ordinal in 0..<view.chunkCount { chunks.append(try ModelChunk(view.chunk(ordinal), schema: schema, &reader)) }
+        for ordinal in 0..<view.chunkCount {
+            var chunk = try ModelChunk(view.chunk(ordinal), schema: schema, &reader)
+            chunk.access = try view.access(ofChunk: ordinal, directory).map { Text($0) }
+            chunks.append(chunk)
+        }
     }
 
     /// The times in these tests are shown in one way each.
@@ -55,21 +60,36 @@ extension Model {
         let names = collections.keys.sorted()
         if snapshot.collectionNames != names { return "collections \(snapshot.collectionNames), expected \(names)" }
         for (name, expected) in collections {
-            if let difference = try expected.difference(from: snapshot.collection(name)) { return "in \(name): \(difference)" }
+            let everything = CollectionSnapshot(try snapshot.overview(of: name).core, rights: nil)
+            if let difference = try expected.difference(from: everything, snapshot.directory) { return "in \(name): \(difference)" }
+        }
+        return try rightsDifference(from: snapshot)
+    }
+
+    /// The first of some random questions to each collection that is answered otherwise, to somebody whose rights are not asked or to
+    /// a random caller: as if nothing were there that the caller may not find.
+    func difference(from snapshot: DatabaseSnapshot, asking random: inout SeededRandom) throws(EngineError) -> String? {
+        for (name, collection) in collections.sorted(by: { $0.key < $1.key }) {
+            let everything = CollectionSnapshot(try snapshot.overview(of: name).core, rights: nil)
+            if let difference = try collection.difference(from: everything, asking: &random) { return "in \(name): \(difference)" }
+            let caller = RandomRights.caller(using: &random)
+            guard let rights = ModelRights(directory, collection, caller) else { continue }
+            let found = try snapshot.collection(name, for: caller)
+            if let difference = try rights.visible.difference(from: found, asking: &random) { return "in \(name) for \(caller): \(difference)" }
         }
         return nil
     }
 }
 
 extension ModelCollection {
-    func difference(from found: CollectionSnapshot) throws(EngineError) -> String? {
+    func difference(from found: CollectionSnapshot, _ directory: Directory) throws(EngineError) -> String? {
         if found.schema != schema { return "schema \(found.schema)" }
-        let counts = [found.documentCount, found.folderCount, found.chunkCount]
+        let counts = [found.overview.documentCount, found.overview.folderCount, found.overview.chunkCount]
         if counts != [documentCount, folderCount, chunkCount] {
             return "counts \(counts), expected \([documentCount, folderCount, chunkCount])"
         }
         for id in everSeen {
-            let node = if let view = found.node(id.string) { try ModelNode(view, schema: schema) } else { nil as ModelNode? }
+            let node = if let view = found.node(id.string) { try ModelNode(view, schema: schema, directory) } else { nil as ModelNode? }
             if let shown = found.node(id.string)?.fields.map(\.name), shown != schema.fields.map(\.name).filter(shown.contains) {
                 return "node \(id) shows its fields as \(shown)"
             }

@@ -121,7 +121,7 @@ import TestSupport
     private static func search(_ snapshot: DatabaseSnapshot, expecting numbers: [Int], _ findings: Findings) {
         do throws(EngineError) {
             let collection = try snapshot.collection("c")
-            findings.check(collection.chunkCount == 2 * numbers.count { $0 >= 0 }, "\(collection.chunkCount) chunks")
+            findings.check(collection.overview.chunkCount == 2 * numbers.count { $0 >= 0 }, "\(collection.overview.chunkCount) chunks")
             for (thread, number) in numbers.enumerated() where number >= 0 {
                 var input = SearchInput([Float(number), Float(thread), 1], k: 2)
                 input.space = "long"
@@ -227,7 +227,7 @@ import TestSupport
         #expect(findings.all == [])
         let reopened = try TestDatabase.open(disk.afterCrash(.clean)).snapshot()
         #expect(reopened.sequence == database.snapshot().sequence)
-        #expect(try reopened.collection("c").documentCount == database.snapshot().collection("c").documentCount)
+        #expect(try reopened.collection("c").overview.documentCount == database.snapshot().collection("c").overview.documentCount)
     }
 
     @Test func `a write at the time of closing is either refused or there`() throws {
@@ -260,7 +260,7 @@ import TestSupport
             let atClose = try #require(disksAtClose.withLock { $0 })
             let collection = try TestDatabase.open(atClose).snapshot().collection("c")
             let ids = accepted.withLock { $0 }
-            #expect(collection.documentCount == ids.count)
+            #expect(collection.overview.documentCount == ids.count)
             for id in ids { #expect(collection.node(id) != nil) }
         }
     }

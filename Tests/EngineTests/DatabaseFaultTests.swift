@@ -197,7 +197,7 @@ import TestSupport
         let refused = #expect(throws: EngineError.self) { _ = try database.write(.delete(DeleteInput(collection: "c", ids: ["a"]))) }
         #expect(refused?.code == .readOnly)
         let again = try TestDatabase.open(disk.afterRestart())
-        #expect(try again.snapshot().collection("c").documentCount == 1)
+        #expect(try again.snapshot().collection("c").overview.documentCount == 1)
     }
 
     @Test func `a database in a real directory is found again by the next process`() throws {

@@ -101,7 +101,7 @@ import TestSupport
         try forged.rewrite(.catalog) { _, _ in } items: { _ in }
         try forged.rewrite(.segment) { _, _ in } items: { _ in }
         let collection = try forged.open().snapshot().collection("c")
-        #expect(collection.documentCount == 2 && collection.folderCount == 1)
+        #expect(collection.overview.documentCount == 2 && collection.overview.folderCount == 1)
         #expect(try collection.search(SearchInput([1, 2])).hits[0].count == 2)
         #expect(collection.damage == nil)
     }

@@ -152,7 +152,7 @@ import TestSupport
         // And it goes on.
         _ = try database.write(.put(DocumentInput("new"), into: "notes"))
         try database.optimize()
-        #expect(try database.snapshot().collection("notes").documentCount == script.model.collections["notes"]!.nodes.count + 1)  // It is in the script.
+        #expect(try database.snapshot().collection("notes").overview.documentCount == script.model.collections["notes"]!.nodes.count + 1)  // It is in the script.
     }
 
     @Test(arguments: Format.allCases.filter(\.hasIndexes))

@@ -128,6 +128,6 @@ import TestSupport
     @Test func `an empty collection costs little memory`() throws {
         let database = try TestDatabase.open(FaultyDisk())
         _ = try database.write(.createCollection(.everything()))
-        #expect(try database.snapshot().collection("c").byteCount < 100_000)
+        #expect(try database.snapshot().collection("c").overview.byteCount < 100_000)
     }
 }

@@ -42,6 +42,9 @@ struct ModelChunk: Equatable {
     var heading: Text?
     /// By space; floats by their bits.
     var vectors: [Int: [UInt32]] = [:]
+    var access: Text?
+    /// Whether a reader is given the vectors.
+    var areVectorsShown = true
 }
 
 struct ModelNode: Equatable {
@@ -53,6 +56,7 @@ struct ModelNode: Equatable {
     var url: Text?
     var mime: Text?
     var time: Int64?
+    var access: Text?
     var fields: [String: ModelValue] = [:]
     var chunks: [ModelChunk] = []
 }
@@ -73,6 +77,10 @@ struct ModelCollection {
     private var lastVersions: [Text: UInt64] = [:]
     /// Nodes that are not as they were last stored: patched, or there for their children only. Nothing is the same as they are.
     private var changedSince: Set<Text> = []
+    /// What the record that stored a node said of its access object, which is part of what tells it from another.
+    private var accessSaid: [Text: Change<String>] = [:]
+    /// The tree by which `under` is answered, where it is not that of `nodes`: of a collection that is seen in part.
+    var paths: [Text: Text?]?
 
     init(schema: CollectionSchema) { self.schema = schema }
 
@@ -91,7 +99,7 @@ struct ModelCollection {
         }
         try checkTree(documents, listName: input.listName)
         var counts = WriteCounts()
-        for document in documents { store(document, &counts) }
+        for (document, said) in zip(documents, input.documents.map(\.access)) { store(document, said, &counts) }
         return counts
     }
 
@@ -120,11 +128,15 @@ struct ModelCollection {
         }
     }
 
-    private mutating func store(_ document: ModelNode, _ counts: inout WriteCounts) {
+    private mutating func store(_ document: ModelNode, _ said: Change<String>, _ counts: inout WriteCounts) {
+        var document = document
+        // Kept where the request does not speak of it.
+        if !said.isNamed { document.access = nodes[document.id]?.access }
+        defer { accessSaid[document.id] = said }
         if let old = nodes[document.id] {
             var same = document
             same.version = old.version
-            if same == old, !changedSince.contains(document.id) {
+            if same == old, !changedSince.contains(document.id), said.isAs(accessSaid[document.id] ?? .keep) {
                 counts.unchanged += 1
                 return
             }
@@ -211,13 +223,13 @@ struct ModelCollection {
         let wanted = Set(roots.map { Text($0) })
         var place: Text? = node.id
         while let id = place {
-            if wanted.contains(id) { return true }
-            place = nodes[id]?.parent
+            if wanted.contains(id), nodes[id] != nil { return true }
+            place = if let paths { paths[id] ?? nil } else { nodes[id]?.parent }
         }
         return false
     }
 
-    private func matches(_ node: ModelNode, _ filter: Filter) -> Bool {
+    func matches(_ node: ModelNode, _ filter: Filter) -> Bool {
         switch filter {
         case .all(let parts): return parts.allSatisfy { matches(node, $0) }
         case .any(let parts): return parts.contains { matches(node, $0) }
@@ -286,10 +298,14 @@ struct ModelCollection {
 struct Model {
     var sequence: UInt64 = 0
     var collections: [String: ModelCollection] = [:]
+    var directory = ModelDirectory()
 
     /// Does a write, or says why it is refused and changes nothing.
     mutating func apply(_ write: Write) throws(Refusal) -> WriteOutcome {
         var next = self
+        if case .changeDirectory(let change) = write {
+            guard try next.directory.apply(change) else { return WriteOutcome(sequence: sequence, counts: WriteCounts()) }
+        }
         let counts = try next.change(write)
         if write.isOfSelection, counts == WriteCounts() { return WriteOutcome(sequence: sequence, counts: counts) }
         next.sequence += 1
@@ -312,6 +328,7 @@ struct Model {
             return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.delete(input) }
         case .patch(let input):
             return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.patch(input) }
+        case .changeDirectory: return WriteCounts()
         }
     }
 
@@ -330,7 +347,7 @@ extension Write {
     fileprivate var isOfSelection: Bool {
         switch self {
         case .delete, .patch: true
-        case .createCollection, .dropCollection, .upsert: false
+        case .createCollection, .dropCollection, .upsert, .changeDirectory: false
         }
     }
 }
@@ -343,6 +360,7 @@ extension ModelNode {
         input.url.apply(to: &url) { Text($0) }
         input.mime.apply(to: &mime) { Text($0) }
         input.time.apply(to: &time) { ModelValue.milliseconds($0) }
+        input.access.apply(to: &access) { Text($0) }
         for (name, value) in input.set { fields[name] = ModelValue(value, schema.fields.first { $0.name == name }!.type) }  // Only declared fields are given.
         for name in input.unset { fields[name] = nil }
     }
@@ -355,11 +373,12 @@ extension ModelNode {
         url = document.url.map { Text($0) }
         mime = document.mime.map { Text($0) }
         time = document.time.map { ModelValue.milliseconds($0) }
+        document.access.apply(to: &access) { Text($0) }
         for (name, value) in document.fields {
             fields[name] = ModelValue(value, schema.fields.first { $0.name == name }!.type)  // Only declared fields are given.
         }
         chunks = document.chunks.map { chunk in
-            var result = ModelChunk(text: chunk.text.map { Text($0) }, heading: chunk.heading.map { Text($0) })
+            var result = ModelChunk(text: chunk.text.map { Text($0) }, heading: chunk.heading.map { Text($0) }, access: chunk.access.map { Text($0) })
             for vector in chunk.vectors {
                 let space = vector.space.map { name in schema.spaces.firstIndex { $0.name == name }! } ?? schema.defaultSpaceIndex!  // As above.
                 result.vectors[space] = floats[vector.floats].map(\.bitPattern)
@@ -394,6 +413,16 @@ extension ModelValue {
         case (.bool, .bool(let flag)): self = .bool(flag)
         case (.time, _): self = .int(Self.milliseconds(value))
         default: preconditionFailure("only values of the declared type are given")
+        }
+    }
+}
+
+extension Change<String> {
+    fileprivate func isAs(_ other: Change<String>) -> Bool {
+        switch (self, other) {
+        case (.keep, .keep), (.remove, .remove): true
+        case (.set(let a), .set(let b)): Text(a) == Text(b)
+        default: false
         }
     }
 }

@@ -27,6 +27,16 @@ enum RandomInput {
         CollectionSchema(name: "three", spaces: [], fields: [FieldSchema(name: "k", type: .keyword)]),
     ]
 
+    /// One of them, with rights or without.
+    private static func schema(using random: inout SeededRandom) -> CollectionSchema {
+        var schema = schemas.randomElement(using: &random)!  // There are some.
+        if random.oneIn(2) {
+            schema.access = .enforced
+            schema.defaultAccess = random.oneIn(3) ? RandomRights.object(using: &random) : nil
+        }
+        return schema
+    }
+
     /// Has no name that random writes give.
     static let crowd = CollectionSchema(
         name: "crowd", spaces: [SpaceSchema(dimension: 4, metric: .l2), SpaceSchema(name: "products", dimension: 3, metric: .dot, index: .ivf)],
@@ -51,11 +61,12 @@ enum RandomInput {
     }
 
     static func write(on model: Model, using random: inout SeededRandom) -> Write {
-        if model.collections.isEmpty { return .createCollection(schemas.randomElement(using: &random)!) }  // Alphabets are not empty.
+        if model.collections.isEmpty { return .createCollection(schema(using: &random)) }
         let known = model.collections.keys.sorted()
-        let collection = (random.oneIn(20) ? collectionNames : known).randomElement(using: &random)!  // As above.
+        let collection = (random.oneIn(20) ? collectionNames : known).randomElement(using: &random)!  // Alphabets are not empty.
+        if random.oneIn(5) { return .changeDirectory(RandomRights.change(using: &random)) }
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<6: return .createCollection(schemas.randomElement(using: &random)!)
+        case 0..<6: return .createCollection(schema(using: &random))
         case 6..<8: return .dropCollection(name: collection)
         case 8..<16: return .delete(DeleteInput(collection: collection, ids: ids(using: &random)))
         case 16..<24:
@@ -87,6 +98,7 @@ enum RandomInput {
         if random.oneIn(2) { input.url = change(texts.randomElement(using: &random)!, using: &random) }
         if random.oneIn(2) { input.mime = change(texts.randomElement(using: &random)!, using: &random) }
         if random.oneIn(2) { input.time = change(times.randomElement(using: &random)!, using: &random) }
+        if random.oneIn(3) { input.access = change(RandomRights.object(using: &random), using: &random) }
         for field in collection.schema.fields where random.oneIn(3) {
             if random.oneIn(3) { input.unset.append(field.name) } else { input.set.append((field.name, value(field.type, using: &random))) }
         }
@@ -137,6 +149,7 @@ enum RandomInput {
         if random.oneIn(4) { document.url = texts.randomElement(using: &random) }
         if random.oneIn(5) { document.mime = texts.randomElement(using: &random) }
         if random.oneIn(3) { document.time = times.randomElement(using: &random) }
+        if random.oneIn(3) { document.access = change(RandomRights.object(using: &random), using: &random) }
         if random.oneIn(6) {
             let version = collection.nodes[Text(id)]?.version ?? 0
             document.ifVersion = random.oneIn(5) ? version + 1 : version
@@ -153,6 +166,7 @@ enum RandomInput {
         var chunk = ChunkInput()
         if !random.oneIn(4) { chunk.text = texts.randomElement(using: &random) }
         if random.oneIn(4) { chunk.heading = texts.randomElement(using: &random) }
+        if random.oneIn(6) { chunk.access = RandomRights.object(using: &random) }
         for (index, space) in schema.spaces.enumerated() where !random.oneIn(4) {
             let name = schema.defaultSpaceIndex == index && random.oneIn(2) ? nil : space.name
             let vector = vector(space, using: &random)
@@ -171,11 +185,13 @@ enum RandomInput {
         document.url = node.url?.string
         document.mime = node.mime?.string
         document.time = node.time.map { .integer($0) }
+        document.access = node.access.map { .set($0.string) } ?? .keep
         document.fields = node.fields.map { ($0.key, InputValue($0.value)) }
         document.chunks = node.chunks.map { chunk in
             var input = ChunkInput()
             input.text = chunk.text?.string
             input.heading = chunk.heading?.string
+            input.access = chunk.access?.string
             for (space, bits) in chunk.vectors {
                 input.vectors.append(VectorInput(space: schema.spaces[space].name, floats: floats.count..<floats.count + bits.count))
                 floats += bits.map { Float(bitPattern: $0) }

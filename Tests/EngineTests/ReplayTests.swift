@@ -1,5 +1,5 @@
 // Files from one moment and a log from a later one: what an open makes of both.
-import Engine
+@testable import Engine
 import Testing
 import TestSupport
 
@@ -27,9 +27,9 @@ import TestSupport
             disk.unlock()
             database = try TestDatabase.open(disk)
             let collection = try database.snapshot().collection("c")
-            #expect(collection.documentCount == (deletes ? 1 : 3) && collection.chunkCount == collection.documentCount)
+            #expect(collection.overview.documentCount == (deletes ? 1 : 3) && collection.overview.chunkCount == collection.overview.documentCount)
             let hits = try collection.search(SearchInput([3, 4])).hits[0]
-            #expect(hits.count == collection.documentCount)
+            #expect(hits.count == collection.overview.documentCount)
             try database.checkpoint()
         }
     }

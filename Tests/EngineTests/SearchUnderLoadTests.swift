@@ -79,7 +79,7 @@ import TestSupport
             findings.withLock { findings in
                 let (count, newest) = (numbers.upperBound, numbers.upperBound - 1)
                 if isCoded { findings.codedSearches += 1 }
-                if collection.documentCount != count { findings.wrong.append("\(collection.documentCount) documents of \(count)") }
+                if collection.overview.documentCount != count { findings.wrong.append("\(collection.overview.documentCount) documents of \(count)") }
                 if hit.map({ Int($0.document) }) != newest { findings.wrong.append("document \(newest) is not found") }
             }
         }

@@ -163,7 +163,7 @@ import TestSupport
         let disk = FaultyDisk()
         let database = try TestDatabase.open(disk, sizes: TestDatabase.largeFiles)
         _ = try database.write(.createCollection(.everything()))
-        #expect(try database.snapshot().collection("c").byteCount < 100_000)
+        #expect(try database.snapshot().collection("c").overview.byteCount < 100_000)
         try database.checkpoint()
         #expect(disk.names.filter { $0 != Reserve.name }.reduce(0) { $0 + (disk[$1]?.count ?? 0) } < 100_000)
     }

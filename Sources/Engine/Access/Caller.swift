@@ -12,4 +12,17 @@ package struct Caller: Hashable, Sendable {
         self.user = user
         self.agent = agent
     }
+
+    // Byte by byte: a person whose name only looks like another's is another, and is not to be answered from what was kept for that one.
+    package static func == (a: Caller, b: Caller) -> Bool { isSame(a.user, b.user) && isSame(a.agent, b.agent) }
+
+    private static func isSame(_ a: String?, _ b: String?) -> Bool {
+        if let a, let b { a.isExactly(b) } else { a == nil && b == nil }
+    }
+
+    // Names that only look alike share a hash, which is harmless.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(user)
+        hasher.combine(agent)
+    }
 }

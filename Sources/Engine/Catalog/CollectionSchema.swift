@@ -7,11 +7,16 @@ package struct CollectionSchema: Equatable, Sendable {
     package var name: String
     package var spaces: [SpaceSchema]
     package var fields: [FieldSchema]
+    package var access: AccessMode
+    /// The access object of nodes that neither have one nor lie under one that has.
+    package var defaultAccess: String?
 
-    package init(name: String, spaces: [SpaceSchema], fields: [FieldSchema]) {
+    package init(name: String, spaces: [SpaceSchema], fields: [FieldSchema], access: AccessMode = .open, defaultAccess: String? = nil) {
         self.name = name
         self.spaces = spaces
         self.fields = fields
+        self.access = access
+        self.defaultAccess = defaultAccess
     }
 
     package func spaceIndex(_ name: String) -> Int? { spaces.firstIndex { $0.name.isExactly(name) } }
@@ -19,6 +24,14 @@ package struct CollectionSchema: Equatable, Sendable {
 
     /// The space that a request without one means: the one called `default`, or the only one.
     package var defaultSpaceIndex: Int? { spaceIndex("default") ?? (spaces.count == 1 ? 0 : nil) }
+}
+
+/// Whether a collection's documents have rights.
+package enum AccessMode: String, CaseIterable, Sendable {
+    /// Nobody sees what no access object lets them see.
+    case enforced
+    /// Whoever may ask may see.
+    case open
 }
 
 /// A named vector space.
@@ -81,6 +94,10 @@ extension CollectionSchema {
                     field: "quantization")
             }
         }
+        if let defaultAccess {
+            try PrincipalKind.checkBytes(defaultAccess, field: "default_access")
+            guard access == .enforced else { throw EngineError(.invalidValue, "an open collection asks no access object", field: "default_access") }
+        }
         for field in fields {
             try Self.validate(name: field.name, field: "fields")
             guard !Self.builtInNames.contains(field.name) else {
@@ -105,26 +122,37 @@ extension CollectionSchema {
 
     func encode(to writer: inout ByteWriter) {
         writer.writeString(name)
-        writer.write(UInt16(spaces.count))
+        writer.write(UInt16(spaces.count) | (access == .enforced ? Self.enforcedFlag : 0))
         for space in spaces { space.encode(to: &writer) }
         writer.write(UInt16(fields.count))
         for field in fields {
             writer.writeString(field.name)
             writer.write(field.type.number)
         }
+        if access == .enforced { writer.writeString(defaultAccess ?? "") }
     }
+
+    /// Set in the number of spaces where rights are enforced and the default object's name ends the schema. Open collections have the
+    /// bytes that they had before there were rights.
+    private static let enforcedFlag: UInt16 = 0x8000
 
     init(decoding reader: inout ByteReader) throws(Corruption) {
         name = try reader.readString()
         spaces = []
         fields = []
-        for _ in 0..<(try reader.read(UInt16.self)) {
+        let spaceCount = try reader.read(UInt16.self)
+        access = spaceCount & Self.enforcedFlag != 0 ? .enforced : .open
+        defaultAccess = nil
+        for _ in 0..<(spaceCount & ~Self.enforcedFlag) {
             spaces.append(try SpaceSchema(decoding: &reader))
         }
         for _ in 0..<(try reader.read(UInt16.self)) {
             let name = try reader.readString()
             fields.append(FieldSchema(name: name, type: try reader.readCase(FieldType.self, "a field type")))
         }
+        guard access == .enforced else { return }
+        let name = try reader.readString()
+        defaultAccess = name.isEmpty ? nil : name
     }
 }
 

@@ -39,6 +39,14 @@ struct DocumentTable: Sendable {
     /// The version in force; 0 where there is no such node (any more). A chunk row lives iff its version is this.
     private(set) var versions = PagedColumn<UInt32>()
     private(set) var rows = PagedColumn<DocumentRow>()
+    /// The access object that a node has of its own, by number; 0, or beyond the end, where it has none.
+    private(set) var access = PagedColumn<UInt32>()
+    /// What each node is, and by which access object it is guarded: see `Guard`. Worked out from the rest, in no file.
+    private(set) var guards = PagedColumn<UInt32>()
+    /// The object that guards nodes where no other does, up to the root; 0 for none.
+    private var defaultAccess: UInt32 = 0
+    /// Nodes whose guard has changed while others lie under them.
+    private var unsettled: [Int] = []
     /// Titles, addresses and kinds.
     var texts = ByteArena()
     /// How many nodes are there now, and how many of them are folders.
@@ -50,11 +58,13 @@ struct DocumentTable: Sendable {
     init() {}
 
     /// A table as it was stored; refuses what points outside it. O(nodes).
-    init(ids: InternTable, versions: PagedColumn<UInt32>, rows: PagedColumn<DocumentRow>, texts: ByteArena) throws(Corruption) {
-        guard ids.count == versions.count, rows.count == versions.count else {
+    init(
+        ids: InternTable, versions: PagedColumn<UInt32>, rows: PagedColumn<DocumentRow>, texts: ByteArena, access: PagedColumn<UInt32>
+    ) throws(Corruption) {
+        guard ids.count == versions.count, rows.count == versions.count, access.count <= versions.count else {
             throw Corruption(offset: 0, expected: "\(ids.count) nodes, found \(versions.count) versions and \(rows.count) rows")
         }
-        (self.ids, self.versions, self.rows, self.texts) = (ids, versions, rows, texts)
+        (self.ids, self.versions, self.rows, self.texts, self.access) = (ids, versions, rows, texts, access)
         for page in 0..<rows.pageCount {
             let (rows, versions) = (rows.page(page), versions.page(page))
             for place in rows.indices {
@@ -67,6 +77,7 @@ struct DocumentTable: Sendable {
             }
         }
         try checkTree()
+        placeAll()
     }
 
     /// The nodes that are there, by page: reading them one by one would count references for each.
@@ -143,6 +154,7 @@ struct DocumentTable: Sendable {
         if isNew {
             versions.append(0)
             rows.append(DocumentRow())
+            guards.append(0)
         }
         return (Int(number), isNew)
     }
@@ -159,6 +171,7 @@ struct DocumentTable: Sendable {
         row.childCount = rows[number].childCount
         rows.set(number, to: row)
         versions.set(number, to: row.lastVersion)
+        place(number)
     }
 
     mutating func remove(_ number: Int) {
@@ -171,6 +184,9 @@ struct DocumentTable: Sendable {
         row.chunkCount = 0
         rows.set(number, to: row)
         versions.set(number, to: 0)
+        // Whoever comes by this id later is another, with rights of its own.
+        setAccess(number, to: 0)
+        setGuard(number, to: .absent)
     }
 
     private mutating func count(_ row: DocumentRow, by change: Int) {
@@ -220,5 +236,91 @@ struct DocumentTable: Sendable {
         return inside
     }
 
-    var byteCount: Int { ids.byteCount + versions.byteCount + rows.byteCount + texts.byteCount }
+    var byteCount: Int { ids.byteCount + versions.byteCount + rows.byteCount + texts.byteCount + access.byteCount + guards.byteCount }
+}
+
+// MARK: Access objects
+
+/// What a node is and which access object guards it, in 32 bits: rights are resolved by walking these, and nothing else.
+struct Guard: Equatable {
+    let cell: UInt32
+
+    static let absent = Guard(cell: 0)
+    static let there: UInt32 = 1, folder: UInt32 = 2
+    /// The bits that tell a document from all else.
+    static let kindMask: UInt32 = 3
+    static let accessShift: UInt32 = 2
+
+    init(cell: UInt32) { self.cell = cell }
+    init(access: UInt32, isFolder: Bool) { cell = access << Self.accessShift | (isFolder ? Self.folder : 0) | Self.there }
+
+    var isDocument: Bool { cell & Self.kindMask == Self.there }
+    /// The number of the nearest object, the node's own or one up the tree; 0 for none.
+    var access: UInt32 { cell >> Self.accessShift }
+}
+
+extension DocumentTable {
+    /// The object that a node has of its own; 0 for none.
+    func ownAccess(_ number: Int) -> UInt32 { number < access.count ? access[number] : 0 }
+
+    func guardMark(_ number: Int) -> Guard { Guard(cell: guards[number]) }
+
+    /// Gives a node an object of its own, or none with 0. In force with the `replace` that follows.
+    mutating func setAccess(_ number: Int, to object: UInt32) {
+        guard ownAccess(number) != object else { return }
+        while access.count <= number { access.append(0) }
+        access.set(number, to: object)
+    }
+
+    /// Says what guards nodes that nothing else does. O(nodes).
+    mutating func setDefaultAccess(_ object: UInt32) {
+        guard object != defaultAccess else { return }
+        defaultAccess = object
+        placeAll()
+    }
+
+    /// Where a node is guarded from another object than before, so is what lies under it: that is told by `settle`.
+    private mutating func place(_ number: Int) {
+        let old = guardMark(number)
+        let new = Guard(access: guardingAccess(number), isFolder: rows[number].isFolder != 0)
+        setGuard(number, to: new)
+        if old.access != new.access, rows[number].childCount > 0 { unsettled.append(number) }
+    }
+
+    private func guardingAccess(_ number: Int) -> UInt32 {
+        let own = ownAccess(number)
+        if own != 0 { return own }
+        return rows[number].parent.map { guardMark($0).access } ?? defaultAccess
+    }
+
+    private mutating func setGuard(_ number: Int, to mark: Guard) {
+        if guards[number] != mark.cell { guards.set(number, to: mark.cell) }
+    }
+
+    /// Ends a record: what lies under nodes that are guarded otherwise now is guarded otherwise too. O(nodes) where there are such.
+    mutating func settle() {
+        guard !unsettled.isEmpty else { return }
+        let affected = subtree(of: unsettled)
+        unsettled = []
+        affected.forEach { number in if isLive(number) { setGuard(number, to: Guard(access: walkedAccess(number), isFolder: rows[number].isFolder != 0)) } }
+    }
+
+    /// The nearest object up the tree, whatever guards say.
+    private func walkedAccess(_ number: Int) -> UInt32 {
+        var place = number
+        for _ in 0...Limits.treeDepthMax {
+            let own = ownAccess(place)
+            if own != 0 { return own }
+            guard let parent = rows[place].parent else { return defaultAccess }
+            place = parent
+        }
+        preconditionFailure("a tree is at most \(Limits.treeDepthMax) levels deep")
+    }
+
+    private mutating func placeAll() {
+        while guards.count < count { guards.append(0) }
+        for number in 0..<count where isLive(number) {
+            setGuard(number, to: Guard(access: walkedAccess(number), isFolder: rows[number].isFolder != 0))
+        }
+    }
 }

@@ -6,8 +6,12 @@ import Synchronization
 /// Background work, one piece at a time, on whatever thread calls. The writer is asked for its state, and told of a new file, in
 /// steps of microseconds; readers hear of neither.
 final class Maintenance: Sendable {
-    /// By collection: what its catalog files hold. Their pages are kept so that the next difference can be told from them.
-    private typealias Persisted = [UInt32: Catalog]
+    /// What the catalog files of each collection, and those of the directory, hold. Their pages are kept so that the next difference can
+    /// be told from them.
+    private struct Persisted {
+        var catalogs: [UInt32: Catalog]
+        var directory: Directory?
+    }
 
     private let store: Store
     private let queue: CommitQueue
@@ -21,10 +25,10 @@ final class Maintenance: Sendable {
     /// Of work on indexes, which goes on beside the rest.
     let indexProgress = Progress()
 
-    init(store: Store, queue: CommitQueue, persisted: [UInt32: Catalog]) {
+    init(store: Store, queue: CommitQueue, persisted: [UInt32: Catalog], directory: Directory?) {
         self.store = store
         self.queue = queue
-        working = Mutex(persisted)
+        working = Mutex(Persisted(catalogs: persisted, directory: directory))
     }
 
     // MARK: Sweeping
@@ -87,15 +91,17 @@ final class Maintenance: Sendable {
         progress.begin(.checkpoint, collection: nil, total: frozen.collections.count)
         defer { progress.end() }
         for state in frozen.collections.values.sorted(by: { $0.number < $1.number }) {
-            if let collection = try checkpoint(state, stored: before.version.collections[state.number], persisted[state.number], files) {
+            if let collection = try checkpoint(state, stored: before.version.collections[state.number], persisted.catalogs[state.number], files) {
                 made.append(collection)
             }
             progress.advance(by: 1)
         }
+        let directory = try checkpoint(frozen.directory, stored: before.version.collections[DirectoryChange.collectionNumber], persisted.directory, files)
         try store.syncNames()
-        try commit(made, frozen)
-        for collection in made { persisted[collection.state.number] = collection.state.catalog }
-        persisted = persisted.filter { frozen.collections[$0.key] != nil }
+        try commit(made, directory, frozen)
+        for collection in made { persisted.catalogs[collection.state.number] = collection.state.catalog }
+        persisted.catalogs = persisted.catalogs.filter { frozen.collections[$0.key] != nil }
+        if directory != nil { persisted.directory = frozen.directory }
         try store.sweep()
     }
 
@@ -133,8 +139,21 @@ final class Maintenance: Sendable {
             result.sealed = state.sealed[waiting].first!.chunks.lowerBound..<state.head.firstChunk  // Not empty: one was found.
             result.segment = try writeSegment(of: state, waiting, files)
         }
-        if changed > 0 { try writeCatalog(of: state, persisted, changedBytes: changed, into: &result.catalog, files) }
+        if changed > 0 { try write(state.catalog, persisted, changedBytes: changed, into: &result.catalog, files) }
         return result
+    }
+
+    /// The directory is kept as a collection is that has a catalog and no chunk; nil where its files hold all of it already.
+    private func checkpoint(
+        _ directory: Directory, stored: ManifestCollection?, _ persisted: Directory?, _ files: OutputFiles
+    ) throws(EngineError) -> ManifestCollection? {
+        let changed = CatalogFile.changedBytes(of: directory, since: persisted)
+        guard changed > 0 else { return nil }
+        var chain = stored?.catalog ?? []
+        // Files add pages and replace them, and take none away.
+        if let persisted, directory.hasShrunk(since: persisted) { chain = [] }
+        try write(directory, persisted, changedBytes: changed, into: &chain, files)
+        return ManifestCollection(number: DirectoryChange.collectionNumber, schema: [], state: [], catalog: chain, segments: [])
     }
 
     private func writeSegment(of state: CollectionState, _ parts: Range<Int>, _ files: OutputFiles) throws(EngineError) -> Segment? {
@@ -149,22 +168,23 @@ final class Maintenance: Sendable {
 
     /// The pages that have changed go into a file of their own, until those files are many or half as large as the first;
     /// then everything is written anew. A page is so written down about twice, however large the catalog grows.
-    private func writeCatalog(
-        of state: CollectionState, _ persisted: Catalog?, changedBytes: Int, into chain: inout [FileReference], _ files: OutputFiles
+    private func write<Contents: PagedContents>(
+        _ contents: Contents, _ persisted: Contents?, changedBytes: Int, into chain: inout [FileReference], _ files: OutputFiles
     ) throws(EngineError) {
         let later = chain.dropFirst().reduce(changedBytes) { $0 + Int($1.byteCount) }
         let isAnew = chain.isEmpty || chain.count >= Limits.catalogFilesMax || 2 * later > Int(chain[0].byteCount)
         let output = try files.begin(.catalog)
-        try CatalogFile.write(state.catalog, since: isAnew ? nil : persisted, to: output)
+        try CatalogFile.write(contents, since: isAnew ? nil : persisted, to: output)
         let file = try output.finish()
         chain = isAnew ? [file] : chain + [file]
     }
 
-    private func commit(_ made: [Checkpointed], _ frozen: FrozenWriter) throws(EngineError) {
+    private func commit(_ made: [Checkpointed], _ directory: ManifestCollection?, _ frozen: FrozenWriter) throws(EngineError) {
         try store.edit { contents in
             .checkpoint(
-                coveredSequence: frozen.sequence, nextCollectionNumber: frozen.nextCollectionNumber, changed: made.map { $0.manifest(contents.version.collections[$0.state.number]) },
-                dropped: contents.version.collections.keys.filter { frozen.collections[$0] == nil }.sorted(),
+                coveredSequence: frozen.sequence, nextCollectionNumber: frozen.nextCollectionNumber, 
+                changed: [directory].compactMap { $0 } + made.map { $0.manifest(contents.version.collections[$0.state.number]) },
+                dropped: contents.version.collections.keys.filter { $0 != DirectoryChange.collectionNumber && frozen.collections[$0] == nil }.sorted(),
                 logFiles: contents.logFiles.filter { $0 > frozen.lastLogFile })
         }
         let installed = made.compactMap { collection in
@@ -233,6 +253,7 @@ struct FrozenWriter: Sendable {
     var sequence: UInt64
     var nextCollectionNumber: UInt32
     var collections: [UInt32: CollectionState]
+    var directory: Directory
     /// The newest log file that holds a record up to `sequence`; 0 where there is none.
     var lastLogFile: UInt64
     /// `Log.bytesAppended` then.

@@ -41,7 +41,7 @@ struct CodedSearch {
     func visibleRows(of rows: HeadRows, liveCount: Int) -> VisibleRows? {
         if let visibility { return visibility.rows(of: rows, space: space, current) }
         let isWhole = liveCount == rows.count && rows.spaces[space].absentCount == 0
-        return isWhole ? nil : VisibleRows(rows, space: space, allowed: nil, current)
+        return isWhole ? nil : VisibleRows(rows, space: space, allowed: nil, nil, current)
     }
 
     /// Calls `body` for the nearest rows found: at least as many as there are, up to k. False where the part has to be compared vector

@@ -55,14 +55,26 @@ extension CollectionState {
     func documents(matching filter: Filter) throws(EngineError) -> Bitmap {
         try filter.checkLimits()
         var matching = try evaluate(filter)
-        matching.filter { documents.versions[$0] != 0 && documents.rows[$0].isFolder == 0 }
+        matching.formIntersection(liveDocuments())
+        return matching
+    }
+
+    /// The nodes that match, folders among them.
+    func nodes(matching filter: Filter) throws(EngineError) -> Bitmap {
+        try filter.checkLimits()
+        var matching = try evaluate(filter)
+        matching.filter { documents.isLive($0) }
         return matching
     }
 
     /// The documents that are there, folders left out.
     func liveDocuments() -> Bitmap {
         var live = Bitmap(count: documents.count)
-        live.fill { documents.versions[$0] != 0 && documents.rows[$0].isFolder == 0 }
+        let guards = documents.guards
+        for number in 0..<guards.pageCount {
+            let page = guards.page(number)
+            live.fill(from: number * guards.pageCapacity, count: page.count) { page[$0] & Guard.kindMask == Guard.there }
+        }
         return live
     }
 

@@ -17,6 +17,7 @@ package struct HitDetails {
 
     private let collection: CollectionSnapshot
     private var details: [Detail]
+    private var hits: [Hit] = []
 
     init(_ collection: CollectionSnapshot, _ hits: [Hit], withTexts: Bool) throws(EngineError) {
         self.collection = collection
@@ -24,6 +25,18 @@ package struct HitDetails {
         askFor(collection.state.documents)
         for part in collection.parts.indices { try readChunks(of: part, withTexts: withTexts) }
         read(collection.state.documents)
+        self.hits = hits
+        countVisibleOrdinals()
+    }
+
+    /// Where chunks are hidden, those that may be seen are counted through.
+    private mutating func countVisibleOrdinals() {
+        guard collection.rowRights != nil else { return }
+        for index in details.indices {
+            guard let visible = collection.visibleOrdinals(Int(details[index].document)) else { continue }
+            let ordinal = details[index].ordinal
+            details[index].ordinal = visible.count { $0 < ordinal }
+        }
     }
 
     // The table is borrowed: to name it anew for each hit is to count references for all that it holds.
@@ -70,6 +83,6 @@ package struct HitDetails {
 
     package func chunk(_ hit: Int) -> ChunkView {
         let place = details[hit].place
-        return ChunkView(part: collection.parts[place.part], row: place.row, ordinal: details[hit].ordinal)
+        return ChunkView(part: collection.parts[place.part], row: place.row, ordinal: details[hit].ordinal, grade: hits[hit].grade)
     }
 }

@@ -10,6 +10,8 @@ package struct SearchInput: Sendable {
     package var under: [String]?
     package var minScore: Float?
     package var effort = SearchEffort.standard
+    /// Whether documents are told of too that may be known to exist and no more. They answer no filter.
+    package var includesKnown = false
     /// The query vectors, one after the other.
     package var vectors: [Range<Int>] = []
     package var floats: [Float] = []
@@ -23,11 +25,15 @@ package struct Hit: Sendable {
     package var document: UInt32
     package var row: UInt32
     package var score: Float
+    package var grade: Grade
 }
 
 /// The hits of each query vector, best first, and how they were found.
 package struct SearchResult: Sendable {
     package var hits: [[Hit]]
+    /// By query vector, where that was asked for: documents near to it that may be known to exist and no more, in the order of their arrival,
+    /// which tells nothing of how near they are.
+    package var known: [[KnownNode]] = []
     package var plan: SearchPlan
     /// What could not be searched, if anything.
     package var damage: Damage?
@@ -46,10 +52,23 @@ extension CollectionSnapshot {
         let visibility = try visibility(filter: input.filter, under: input.under)
         try deadline.check()
         let (found, plan) = try compare(queries, in: space, input, visibility, deadline: deadline)
-        let hits = zip(queries, found).map { query, candidates in
-            self.hits(candidates, query: query, minScore: input.minScore)
+        var hits: [[Hit]] = []
+        for (query, candidates) in zip(queries, found) { hits.append(try self.hits(candidates, query: query, minScore: input.minScore)) }
+        var result = SearchResult(hits: hits, plan: plan, damage: damage)
+        if input.includesKnown { result.known = try known(queries, in: space, input, deadline: deadline) }
+        return result
+    }
+
+    /// Compared one by one, whatever the effort: how well they can be guessed from is not to depend on an index.
+    private func known(_ queries: [FlatQuery], in space: Int, _ input: SearchInput, deadline: Deadline) throws(EngineError) -> [[KnownNode]] {
+        guard input.filter == nil else {
+            throw EngineError(.invalidValue, "goes without a filter: what may only be known to exist answers no condition", field: "include_exists")
         }
-        return SearchResult(hits: hits, plan: plan, damage: damage)
+        guard let visibility = try knownVisibility(under: input.under) else { return queries.map { _ in [] } }
+        var exact = input
+        exact.effort = .exact
+        let (found, _) = try compare(queries, in: space, exact, visibility, deadline: deadline)
+        return found.map { candidates in Set(candidates.map(\.tie)).sorted().map { KnownNode(collection: self, number: Int($0)) } }
     }
 
     /// The space's place in the schema.
@@ -108,15 +127,23 @@ extension CollectionSnapshot {
         return true
     }
 
-    private func hits(_ candidates: [Candidate], query: FlatQuery, minScore: Float?) -> [Hit] {
+    private func hits(_ candidates: [Candidate], query: FlatQuery, minScore: Float?) throws(EngineError) -> [Hit] {
         var hits: [Hit] = []
         hits.reserveCapacity(candidates.count)
         for candidate in candidates {
             let score = query.finalScore(candidate.score)
             if let minScore, score < minScore { break }
-            hits.append(Hit(document: candidate.tie, row: candidate.row, score: score))
+            hits.append(Hit(document: candidate.tie, row: candidate.row, score: score, grade: try grade(of: candidate)))
         }
         return hits
+    }
+}
+
+extension CollectionSnapshot {
+    private func grade(of candidate: Candidate) throws(EngineError) -> Grade {
+        guard rights != nil else { return .read }
+        let place = place(ofRow: Int(candidate.row))
+        return try grade(of: parts[place.part], place.row, document: Int(candidate.tie))
     }
 }
 
@@ -143,7 +170,8 @@ private struct PartSearch {
         self.deadline = deadline
         let current = snapshot.state.documents.versions
         scan = PartScan(
-            search: FlatSearch(queries: queries, k: input.k), space: space, current: current, allowed: visibility?.documents, deadline: deadline)
+            search: FlatSearch(queries: queries, k: input.k), space: space, current: current, allowed: visibility?.documents,
+            rowRights: visibility?.rowRights, deadline: deadline)
         indexed = input.effort.indexEffort.map {
             IndexedSearch(space: space, k: input.k, effort: $0, current: current, visibility: visibility)
         }
@@ -237,15 +265,17 @@ private struct PartScan {
     /// By document: the version in force.
     let current: PagedColumn<UInt32>
     let allowed: Bitmap?
+    let rowRights: RowRights?
     let deadline: Deadline
     private var selection: [UInt32] = []
     private var only: Int?
 
-    init(search: FlatSearch, space: Int, current: PagedColumn<UInt32>, allowed: Bitmap?, deadline: Deadline) {
+    init(search: FlatSearch, space: Int, current: PagedColumn<UInt32>, allowed: Bitmap?, rowRights: RowRights?, deadline: Deadline) {
         self.search = search
         self.space = space
         self.current = current
         self.allowed = allowed
+        self.rowRights = rowRights
         self.deadline = deadline
     }
 
@@ -259,18 +289,22 @@ private struct PartScan {
     }
 
     private mutating func scan(_ rows: HeadRows, allLive: Bool, firstRow: Int) throws(EngineError) {
-        let vectors = rows.spaces[space]
+        let (vectors, rowRights) = (rows.spaces[space], rowRights)
         for number in 0..<vectors.rows.pageCount {
             try deadline.check()
             let page = FlatPage(
                 rows: vectors.rows.page(number), stride: vectors.rows.width, factors: vectors.factors.page(number),
                 ties: rows.documents.page(number), firstRow: firstRow + number * vectors.rows.pageRows)
-            scan(page, versions: rows.versions.page(number), factors: vectors.factors.page(number), isWhole: allLive && vectors.absentCount == 0)
+            let first = number * vectors.rows.pageRows
+            scan(page, versions: rows.versions.page(number), factors: vectors.factors.page(number), isWhole: allLive && vectors.absentCount == 0) { row in
+                rowRights?.allows(rows.ownAccess(first + row)) ?? true
+            }
         }
     }
 
     private mutating func scan(_ segment: Segment, allLive: Bool, firstRow: Int) throws(EngineError) {
         let isWhole = try segment.absentCount(space: space) == 0 && allLive
+        let hidden = try segment.hidingRows(rowRights)
         for first in stride(from: 0, to: segment.rowCount, by: Self.pageRows) {
             try deadline.check()
             let range = first..<min(first + Self.pageRows, segment.rowCount)
@@ -278,13 +312,16 @@ private struct PartScan {
             let factors = try segment.factors(range, space: space)
             let page = FlatPage(
                 rows: vectors, stride: vectors.count / range.count, factors: factors, ties: try segment.documents(range), firstRow: firstRow + first)
-            scan(page, versions: try segment.versions(range), factors: factors, isWhole: isWhole)
+            scan(page, versions: try segment.versions(range), factors: factors, isWhole: isWhole) { row in !(hidden?[first + row] ?? false) }
         }
     }
 
     private static let pageRows = 1024
 
-    private mutating func scan(_ page: borrowing FlatPage, versions: Span<UInt32>, factors: Span<Float>, isWhole: Bool) {
+    @inline(__always)
+    private mutating func scan(
+        _ page: borrowing FlatPage, versions: Span<UInt32>, factors: Span<Float>, isWhole: Bool, _ isAllowedRow: (Int) -> Bool
+    ) {
         selection.removeAll(keepingCapacity: true)
         let owners = page.ties
         if allowed == nil, isWhole {
@@ -293,7 +330,7 @@ private struct PartScan {
             for row in owners.indices {
                 let document = Int(owners[row])
                 if let allowed, !allowed[document] { continue }
-                guard current[document] == versions[row], !factors[row].isNaN else { continue }
+                guard current[document] == versions[row], !factors[row].isNaN, isAllowedRow(row) else { continue }
                 selection.append(UInt32(row))
             }
         }

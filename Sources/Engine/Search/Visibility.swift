@@ -3,21 +3,42 @@ import Index
 import Memory
 import Synchronization
 
-/// A filter and a subtree, as a question that may come again: told byte by byte, since texts that only look alike, which Swift takes
-/// for equal, are different here.
+/// A filter and a subtree under somebody's rights, as a question that may come again: told byte by byte, since texts that only look
+/// alike, which Swift takes for equal, are different here.
 struct VisibilityKey: Hashable, Sendable {
     private var bytes: [UInt8] = []
 
-    init(filter: Filter?, under: [String]?) {
+    /// The nodes of a scope, folders among them.
+    init(scope: Filter) {
+        bytes.append(3)
+        append(scope)
+    }
+
+    /// What under these rights may be known to exist, and no more.
+    init(known stamp: UInt64, under: [String]?) {
+        bytes.append(4)
+        append(Int(truncatingIfNeeded: stamp))
+        append(under: under)
+    }
+
+    /// - Parameter rights: the stamp of the rights under which it is asked; nil where nobody's are.
+    init(filter: Filter?, under: [String]?, rights: UInt64?) {
+        if let rights {
+            bytes.append(5)
+            append(Int(truncatingIfNeeded: rights))
+        }
         if let filter {
             bytes.append(1)
             append(filter)
         }
-        if let under {
-            bytes.append(2)
-            append(under.count)
-            for id in under { append(id) }
-        }
+        append(under: under)
+    }
+
+    private mutating func append(under: [String]?) {
+        guard let under else { return }
+        bytes.append(2)
+        append(under.count)
+        for id in under { append(id) }
     }
 
     private mutating func append(_ filter: Filter) {
@@ -87,9 +108,11 @@ struct VisibilityKey: Hashable, Sendable {
     }
 }
 
-/// The documents that a filter leaves, and the rows of indexes and heads that are theirs.
+/// The documents that a filter and rights leave, and the rows of indexes and heads that are theirs.
 final class Visibility: Sendable {
     let documents: Bitmap
+    /// What is asked of rows that have an access object of their own; nil where no row has, or nobody's rights are asked.
+    let rowRights: RowRights?
     private let positions = Mutex<[PositionsKey: VisibleRows]>([:])
 
     private struct PositionsKey: Hashable {
@@ -103,7 +126,10 @@ final class Visibility: Sendable {
         var space: Int
     }
 
-    init(_ documents: Bitmap) { self.documents = documents }
+    init(_ documents: Bitmap, _ rowRights: RowRights? = nil) {
+        self.documents = documents
+        self.rowRights = rowRights
+    }
 
     /// The positions of a segment's index that may be seen: in force, and of such documents. The first call is O(rows).
     ///
@@ -112,7 +138,7 @@ final class Visibility: Sendable {
         let key = PositionsKey(part: .segment(segment.fileNumber), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
         try segment.touchDocuments()
-        let rows = VisibleRows(index, segment.vectors[space], documents, current)
+        let rows = VisibleRows(index, segment.vectors[space], documents, try segment.hidingRows(rowRights), current)
         positions.withLock { $0[key] = rows }
         return rows
     }
@@ -121,7 +147,7 @@ final class Visibility: Sendable {
     func rows(of head: HeadRows, space: Int, _ current: PagedColumn<UInt32>) -> VisibleRows {
         let key = PositionsKey(part: .head(head.firstChunk), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
-        let rows = VisibleRows(head, space: space, allowed: documents, current)
+        let rows = VisibleRows(head, space: space, allowed: documents, rowRights, current)
         positions.withLock { $0[key] = rows }
         return rows
     }
@@ -132,7 +158,8 @@ final class VisibleRows: Sendable {
     private let words: CellBuffer<UInt64>
     let visible: VisiblePositions
 
-    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ current: PagedColumn<UInt32>) {
+    /// - Parameter hidden: rows of the segment that their own access objects hide; nil where there are none.
+    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ hidden: Bitmap?, _ current: PagedColumn<UInt32>) {
         words = CellBuffer(count: (index.count + 63) / 64)
         var count = 0
         for word in 0..<words.count {
@@ -140,6 +167,7 @@ final class VisibleRows: Sendable {
             for bit in 0..<min(64, index.count - word * 64) {
                 let row = Int(index.row(word * 64 + bit))
                 let document = Int(vectors.documents[row])
+                if let hidden, hidden[row] { continue }
                 if allowed[document], current[document] == vectors.versions[row] { bits |= 1 << UInt64(bit) }
             }
             words.cells[word] = bits
@@ -149,7 +177,7 @@ final class VisibleRows: Sendable {
     }
 
     /// - Parameter allowed: nil where all documents are.
-    init(_ head: HeadRows, space: Int, allowed: Bitmap?, _ current: PagedColumn<UInt32>) {
+    init(_ head: HeadRows, space: Int, allowed: Bitmap?, _ rowRights: RowRights?, _ current: PagedColumn<UInt32>) {
         words = CellBuffer(count: (head.count + 63) / 64)
         let factors = head.spaces[space].factors
         var count = 0
@@ -161,6 +189,7 @@ final class VisibleRows: Sendable {
                 let document = Int(owners[i])
                 if let allowed, !allowed[document] { continue }
                 guard current[document] == versions[i], !factors[i].isNaN else { continue }
+                if let rowRights, !rowRights.allows(head.ownAccess(first + i)) { continue }
                 words.cells[(first + i) >> 6] |= 1 << UInt64((first + i) & 63)
                 count += 1
             }
@@ -185,9 +214,9 @@ final class VisibilityCache: Sendable {
     /// Bitmaps have a bit for each document, and one for each row of an index.
     init(documents: Int, rows: Int) { entriesMax = min(max(Self.bytesMax / ((documents + rows) / 8 + 1), 16), 256) }
 
-    func visibility(of key: VisibilityKey, _ make: () throws(EngineError) -> Bitmap) throws(EngineError) -> Visibility {
+    func visibility(of key: VisibilityKey, _ make: () throws(EngineError) -> Visibility) throws(EngineError) -> Visibility {
         if let known = entries.withLock({ $0.known[key] }) { return known }
-        let made = Visibility(try make())
+        let made = try make()
         entries.withLock { entries in
             if entries.known.updateValue(made, forKey: key) == nil { entries.order.append(key) }
             if entries.order.count > entriesMax { entries.known[entries.order.removeFirst()] = nil }

@@ -10,22 +10,29 @@ enum CatalogStore {
     static let versions: UInt32 = 3
     static let rows: UInt32 = 4
     static let texts: UInt32 = 5
+    /// Shorter than the others, or not there, where no later node has an access object of its own.
+    static let access: UInt32 = 6
     /// The five stores of a declared field.
     static func field(_ index: Int) -> UInt32 { 8 + 8 * UInt32(index) }
 }
 
-/// Writes catalogs down and reads them back.
+/// What is kept in memory in pages and written down as those that have changed: numbered stores, each of one kind.
+protocol PagedContents {
+    func forEachStore<E: Error>(beside earlier: Self?, _ body: (UInt32, ChangedPages) throws(E) -> Void) throws(E)
+}
+
+/// Writes catalogs, and the directory, down and reads them back.
 enum CatalogFile {
     /// Bytes of the pages that `earlier` lacks or has otherwise.
-    static func changedBytes(of catalog: Catalog, since earlier: Catalog?) -> Int {
+    static func changedBytes<Contents: PagedContents>(of contents: Contents, since earlier: Contents?) -> Int {
         var bytes = 0
-        catalog.forEachStore(beside: earlier) { _, changed in bytes += changed.byteCount }
+        contents.forEachStore(beside: earlier) { _, changed in bytes += changed.byteCount }
         return bytes
     }
 
     /// Writes those pages; the caller finishes the file.
-    static func write(_ catalog: Catalog, since earlier: Catalog?, to output: SegmentOutput) throws(EngineError) {
-        try catalog.forEachStore(beside: earlier) { (store, changed) throws(EngineError) in
+    static func write<Contents: PagedContents>(_ contents: Contents, since earlier: Contents?, to output: SegmentOutput) throws(EngineError) {
+        try contents.forEachStore(beside: earlier) { (store, changed) throws(EngineError) in
             guard changed.count > 0 else { return }
             try output.column(2 * store, elementBytes: 8) { (output) throws(EngineError) in
                 for index in 0..<changed.count {
@@ -42,17 +49,48 @@ enum CatalogFile {
     /// The catalog that these files hold, oldest first. O(bytes); about 0.2 s for a million documents.
     static func read(_ files: [ColumnFile], schema: CollectionSchema) throws(Corruption) -> Catalog {
         var stored = StoredCatalog(schema: schema)
+        try restore(files) { (file) throws(Corruption) in try stored.restore(from: file) }
+        do throws(Corruption) { return try stored.finish(schema: schema) } catch { throw error.located(in: files.last?.name ?? "catalog", base: 0) }
+    }
+
+    /// The directory that these files hold, oldest first. O(bytes).
+    static func readDirectory(_ files: [ColumnFile]) throws(Corruption) -> Directory {
+        var stored = StoredDirectory()
+        try restore(files) { (file) throws(Corruption) in try stored.restore(from: file) }
+        do throws(Corruption) { return try stored.finish() } catch { throw error.located(in: files.last?.name ?? "directory", base: 0) }
+    }
+
+    private static func restore(_ files: [ColumnFile], _ body: (ColumnFile) throws(Corruption) -> Void) throws(Corruption) {
         for file in files {
-            do throws(Corruption) { try stored.restore(from: file) } catch { throw error.file.isEmpty ? error.located(in: file.name, base: 0) : error }
+            do throws(Corruption) { try body(file) } catch { throw error.file.isEmpty ? error.located(in: file.name, base: 0) : error }
         }
-        do throws(Corruption) { return try stored.finish(schema: schema) } catch {
-            throw error.located(in: files.last?.name ?? "catalog", base: 0)
+    }
+
+    static func visit<S: PagedBytes, E: Error>(
+        _ body: (UInt32, ChangedPages) throws(E) -> Void, _ number: UInt32, _ now: S, _ before: S?
+    ) throws(E) {
+        try body(number, ChangedPages(numbers: now.changedPages(since: before), store: now))
+    }
+
+    /// Puts a file's pages of a store over those that are there.
+    static func restore<S: PagedBytes>(_ store: inout S, _ number: UInt32, _ file: ColumnFile) throws(Corruption) {
+        guard let pages = file.column(2 * number) else { return }
+        guard pages.elementBytes == 8, let bytes = file.column(2 * number + 1), bytes.elementBytes == 1 else {
+            throw Corruption(file: file.name, offset: 0, expected: "pages of store \(number)")
+        }
+        let places = try pages.elements(0..<pages.count, as: UInt64.self)
+        var offset = 0
+        for index in places.indices {
+            let (page, count) = (Int(places[index] & 0xFFFF_FFFF), Int(places[index] >> 32))
+            guard count <= bytes.count - offset else { throw Corruption(file: file.name, offset: 0, expected: "\(count) bytes of page \(page) in store \(number)") }
+            try store.restorePage(page, from: try bytes.bytes(offset..<offset + count))
+            offset += count
         }
     }
 }
 
 /// Pages of one store that have changed, whatever the store's kind.
-private struct ChangedPages {
+struct ChangedPages {
     let numbers: [Int]
     let store: any PagedBytes
 
@@ -66,31 +104,24 @@ private struct ChangedPages {
     }
 }
 
-extension Catalog {
-    fileprivate func forEachStore<E: Error>(beside earlier: Catalog?, _ body: (UInt32, ChangedPages) throws(E) -> Void) throws(E) {
+extension Catalog: PagedContents {
+    func forEachStore<E: Error>(beside earlier: Catalog?, _ body: (UInt32, ChangedPages) throws(E) -> Void) throws(E) {
         let (ids, oldIDs) = (documents.ids.stored, earlier?.documents.ids.stored)
-        try Self.visit(body, CatalogStore.idStrings, ids.strings, oldIDs?.strings)
-        try Self.visit(body, CatalogStore.idRanges, ids.ranges, oldIDs?.ranges)
-        try Self.visit(body, CatalogStore.versions, documents.versions, earlier?.documents.versions)
-        try Self.visit(body, CatalogStore.rows, documents.rows, earlier?.documents.rows)
-        try Self.visit(body, CatalogStore.texts, documents.texts, earlier?.documents.texts)
+        try CatalogFile.visit(body, CatalogStore.idStrings, ids.strings, oldIDs?.strings)
+        try CatalogFile.visit(body, CatalogStore.idRanges, ids.ranges, oldIDs?.ranges)
+        try CatalogFile.visit(body, CatalogStore.versions, documents.versions, earlier?.documents.versions)
+        try CatalogFile.visit(body, CatalogStore.rows, documents.rows, earlier?.documents.rows)
+        try CatalogFile.visit(body, CatalogStore.texts, documents.texts, earlier?.documents.texts)
+        try CatalogFile.visit(body, CatalogStore.access, documents.access, earlier?.documents.access)
         for (index, field) in fields.enumerated() {
             let (first, old) = (CatalogStore.field(index), earlier?.fields[index])
             let (keywords, oldKeywords) = (field.keywords.stored, old?.keywords.stored)
-            try Self.visit(body, first, field.values, old?.values)
-            try Self.visit(body, first + 1, field.present, old?.present)
-            try Self.visit(body, first + 2, keywords.strings, oldKeywords?.strings)
-            try Self.visit(body, first + 3, keywords.ranges, oldKeywords?.ranges)
-            try Self.visit(body, first + 4, field.lists, old?.lists)
+            try CatalogFile.visit(body, first, field.values, old?.values)
+            try CatalogFile.visit(body, first + 1, field.present, old?.present)
+            try CatalogFile.visit(body, first + 2, keywords.strings, oldKeywords?.strings)
+            try CatalogFile.visit(body, first + 3, keywords.ranges, oldKeywords?.ranges)
+            try CatalogFile.visit(body, first + 4, field.lists, old?.lists)
         }
-    }
-}
-
-extension Catalog {
-    fileprivate static func visit<S: PagedBytes, E: Error>(
-        _ body: (UInt32, ChangedPages) throws(E) -> Void, _ number: UInt32, _ now: S, _ before: S?
-    ) throws(E) {
-        try body(number, ChangedPages(numbers: now.changedPages(since: before), store: now))
     }
 }
 
@@ -109,38 +140,25 @@ private struct StoredCatalog {
     private var versions = PagedColumn<UInt32>()
     private var rows = PagedColumn<DocumentRow>()
     private var texts = ByteArena()
+    private var access = PagedColumn<UInt32>()
     private var fields: [Field]
 
     init(schema: CollectionSchema) { fields = schema.fields.map { _ in Field() } }
 
     mutating func restore(from file: ColumnFile) throws(Corruption) {
-        try Self.restore(&idStrings, CatalogStore.idStrings, file)
-        try Self.restore(&idRanges, CatalogStore.idRanges, file)
-        try Self.restore(&versions, CatalogStore.versions, file)
-        try Self.restore(&rows, CatalogStore.rows, file)
-        try Self.restore(&texts, CatalogStore.texts, file)
+        try CatalogFile.restore(&idStrings, CatalogStore.idStrings, file)
+        try CatalogFile.restore(&idRanges, CatalogStore.idRanges, file)
+        try CatalogFile.restore(&versions, CatalogStore.versions, file)
+        try CatalogFile.restore(&rows, CatalogStore.rows, file)
+        try CatalogFile.restore(&texts, CatalogStore.texts, file)
+        try CatalogFile.restore(&access, CatalogStore.access, file)
         for index in fields.indices {
             let first = CatalogStore.field(index)
-            try Self.restore(&fields[index].values, first, file)
-            try Self.restore(&fields[index].present, first + 1, file)
-            try Self.restore(&fields[index].keywords, first + 2, file)
-            try Self.restore(&fields[index].ranges, first + 3, file)
-            try Self.restore(&fields[index].lists, first + 4, file)
-        }
-    }
-
-    private static func restore<S: PagedBytes>(_ store: inout S, _ number: UInt32, _ file: ColumnFile) throws(Corruption) {
-        guard let pages = file.column(2 * number) else { return }
-        guard pages.elementBytes == 8, let bytes = file.column(2 * number + 1), bytes.elementBytes == 1 else {
-            throw Corruption(file: file.name, offset: 0, expected: "pages of store \(number)")
-        }
-        let places = try pages.elements(0..<pages.count, as: UInt64.self)
-        var offset = 0
-        for index in places.indices {
-            let (page, count) = (Int(places[index] & 0xFFFF_FFFF), Int(places[index] >> 32))
-            guard count <= bytes.count - offset else { throw Corruption(file: file.name, offset: 0, expected: "\(count) bytes of page \(page) in store \(number)") }
-            try store.restorePage(page, from: try bytes.bytes(offset..<offset + count))
-            offset += count
+            try CatalogFile.restore(&fields[index].values, first, file)
+            try CatalogFile.restore(&fields[index].present, first + 1, file)
+            try CatalogFile.restore(&fields[index].keywords, first + 2, file)
+            try CatalogFile.restore(&fields[index].ranges, first + 3, file)
+            try CatalogFile.restore(&fields[index].lists, first + 4, file)
         }
     }
 
@@ -148,7 +166,7 @@ private struct StoredCatalog {
     func finish(schema: CollectionSchema) throws(Corruption) -> Catalog {
         var catalog = Catalog(schema: schema)
         catalog.documents = try DocumentTable(
-            ids: try InternTable(strings: idStrings, ranges: idRanges), versions: versions, rows: rows, texts: texts)
+            ids: try InternTable(strings: idStrings, ranges: idRanges), versions: versions, rows: rows, texts: texts, access: access)
         for (index, field) in fields.enumerated() {
             catalog.fields[index] = try FieldColumn(
                 schema: schema.fields[index], documents: catalog.documents.count, values: field.values, present: field.present,

@@ -31,6 +31,22 @@ struct ChunkPart: Sendable {
         if case .segment(let segment) = rows { segment } else { nil }
     }
 
+    /// Whether one of its chunks has an access object of its own.
+    var hasAccess: Bool {
+        switch rows {
+        case .memory(let rows): rows.access.count > 0
+        case .segment(let segment): segment.hasAccess
+        }
+    }
+
+    /// The access object that a chunk has of its own; 0 where it has none.
+    func ownAccess(_ row: Int) throws(EngineError) -> UInt32 {
+        switch rows {
+        case .memory(let rows): rows.ownAccess(row)
+        case .segment(let segment): try segment.ownAccess(row)
+        }
+    }
+
     var byteCount: Int {
         if case .memory(let rows) = rows { rows.byteCount } else { 0 }
     }

@@ -19,6 +19,8 @@ enum SegmentColumn {
     /// Packed, an item a row.
     static let texts: UInt32 = 5
     static let headings: UInt32 = 6
+    /// u32 a row: the number of the chunk's own access object, 0 for none. Absent where no chunk has one.
+    static let access: UInt32 = 7
     /// f32, `SpaceRows.rowWidth` a row, zeros where there is no vector.
     static func vectors(_ space: Int) -> UInt32 { 16 + 2 * UInt32(space) }
     /// f32 a row: `Metric.rowFactor`; NaN where there is no vector.
@@ -59,11 +61,12 @@ final class Segment: Sendable {
         let parts: PlainColumn
         let texts: PackedColumn
         let headings: PackedColumn
+        let access: PlainColumn?
         let spaces: [Space]
 
         init(
             file: ColumnFile, documents: PlainColumn, versions: PlainColumn, chunks: PlainColumn?, parts: PlainColumn, texts: PackedColumn,
-            headings: PackedColumn, spaces: [Space]
+            headings: PackedColumn, access: PlainColumn?, spaces: [Space]
         ) {
             self.file = file
             self.documents = documents
@@ -72,6 +75,7 @@ final class Segment: Sendable {
             self.parts = parts
             self.texts = texts
             self.headings = headings
+            self.access = access
             self.spaces = spaces
         }
 
@@ -153,7 +157,8 @@ final class Segment: Sendable {
         return Columns(
             file: file, documents: try plain(SegmentColumn.documents, 4, rows), versions: try plain(SegmentColumn.versions, 4, rows),
             chunks: isDense ? nil : try plain(SegmentColumn.chunks, 4, rows), parts: try plain(SegmentColumn.parts, 1, rows),
-            texts: try packed(SegmentColumn.texts), headings: try packed(SegmentColumn.headings), spaces: spaces)
+            texts: try packed(SegmentColumn.texts), headings: try packed(SegmentColumn.headings),
+            access: file.column(SegmentColumn.access) == nil ? nil : try plain(SegmentColumn.access, 4, rows), spaces: spaces)
     }
 
     /// Tells it from all others, whatever indexes it has.
@@ -253,6 +258,26 @@ final class Segment: Sendable {
     @inline(__always)
     func touchVector(_ row: Int, space: Int) throws(EngineError) {
         do { try vectors[space].touchVector(row) } catch { throw quarantine(error) }
+    }
+
+    // MARK: Access objects
+
+    /// Whether one of its chunks has an access object of its own. Where the file cannot be read, no chunk of it can.
+    var hasAccess: Bool { columns?.access != nil }
+
+    /// The access object that a chunk has of its own; 0 where it has none.
+    func ownAccess(_ row: Int) throws(EngineError) -> UInt32 {
+        guard let column = try intact().access else { return 0 }
+        return try element(column, row)
+    }
+
+    /// The rows that their own access objects hide; nil where none can be. O(rows).
+    func hidingRows(_ rights: RowRights?) throws(EngineError) -> Bitmap? {
+        guard let rights, let column = try intact().access else { return nil }
+        let own: Span<UInt32> = try elements(column, 0..<rowCount)
+        var hidden = Bitmap(count: rowCount)
+        hidden.fill(from: 0, count: rowCount) { row in !rights.allows(own[row]) }
+        return hidden
     }
 
     func absentCount(space: Int) throws(EngineError) -> Int { try intact().spaces[space].absentCount }

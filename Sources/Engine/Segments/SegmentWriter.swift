@@ -49,6 +49,11 @@ struct SegmentWriter {
         try output.column(SegmentColumn.versions, elementBytes: 4) { (output) throws(EngineError) in
             try forEachRow { (part, row) throws(EngineError) in try output.append(part.version(row)) }
         }
+        if parts.contains(where: \.hasAccess) {
+            try output.column(SegmentColumn.access, elementBytes: 4) { (output) throws(EngineError) in
+                try forEachRow { (part, row) throws(EngineError) in try output.append(part.ownAccess(row)) }
+            }
+        }
         if rowCount < chunks.count {
             try output.column(SegmentColumn.chunks, elementBytes: 4) { (output) throws(EngineError) in
                 try forEachRow { (part, row) throws(EngineError) in try output.append(UInt32(part.chunk(row) - chunks.lowerBound)) }

@@ -7,26 +7,38 @@ struct StoredDatabase {
     let writer: Writer
     /// By collection, as the files have it.
     let catalogs: [UInt32: Catalog]
+    /// As the files have it; nil where there are none.
+    let directory: Directory?
 
     /// A damaged catalog is refused: without it nobody knows what is missing. A damaged segment is only not served.
     init(_ contents: ManifestContents, disk: any Disk) throws(LogError) {
         try Self.checkNamed(contents, disk)
         var states: [CollectionState] = []
         var catalogs: [UInt32: Catalog] = [:]
-        for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) {
-            let state = try CollectionState(stored, contents.databaseID, disk)
+        directory = try contents.version.collections[DirectoryChange.collectionNumber].map { stored throws(LogError) in
+            try Self.directory(stored, contents.databaseID, disk)
+        }
+        for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) where stored.number != DirectoryChange.collectionNumber {
+            let state = try CollectionState(stored, directory ?? Directory(), contents.databaseID, disk)
             guard !states.contains(where: { $0.schema.name.isExactly(state.schema.name) }) else {
                 throw .corruption(Corruption(file: "manifest", offset: 0, expected: "one collection named \(state.schema.name)"))
             }
             catalogs[state.number] = state.catalog
             states.append(state)
         }
-        writer = Writer(collections: states, nextNumber: contents.version.nextCollectionNumber, sequence: contents.version.coveredSequence)
+        writer = Writer(
+            collections: states, directory: directory ?? Directory(), nextNumber: contents.version.nextCollectionNumber, sequence: contents.version.coveredSequence)
         self.catalogs = catalogs
     }
 }
 
 extension StoredDatabase {
+    private static func directory(_ stored: ManifestCollection, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) -> Directory {
+        let files = try stored.catalog.map { reference throws(LogError) in try CollectionState.open(reference, databaseID, disk) }
+        guard stored.segments.isEmpty else { throw .corruption(Corruption(file: "manifest", offset: 0, expected: "a directory without segments")) }
+        do throws(Corruption) { return try CatalogFile.readDirectory(files) } catch { throw .corruption(error) }
+    }
+
     /// A file was durable before it was named: one that is not there was lost or taken away.
     private static func checkNamed(_ contents: ManifestContents, _ disk: any Disk) throws(LogError) {
         let found: [String]
@@ -39,15 +51,20 @@ extension StoredDatabase {
 }
 
 extension CollectionState {
-    fileprivate init(_ stored: ManifestCollection, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) {
+    fileprivate init(_ stored: ManifestCollection, _ directory: Directory, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) {
         let files = try stored.catalog.map { reference throws(LogError) in try Self.open(reference, databaseID, disk) }
-        let (schema, nextChunk, catalog): (CollectionSchema, Int, Catalog)
+        var catalog: Catalog
+        let (schema, nextChunk): (CollectionSchema, Int)
         do throws(Corruption) {
             (schema, nextChunk) = try Self.decode(stored)
             try Self.check(stored.segments, nextChunk: nextChunk, schema)
             catalog = try CatalogFile.read(files, schema: schema)
-            try catalog.check(nextChunk: nextChunk, file: files.last?.name ?? "manifest")
+            try catalog.check(nextChunk: nextChunk, directory, file: files.last?.name ?? "manifest")
         } catch { throw .corruption(error) }
+        if let name = schema.defaultAccess {
+            guard let number = directory.access(name) else { throw .corruption(Corruption(file: "manifest", offset: 0, expected: "the access object \(name) in the directory")) }
+            catalog.documents.setDefaultAccess(number)
+        }
         let sealed = stored.segments.map {
             ChunkPart(
                 rows: .segment(Segment($0, schema: schema, documentCount: catalog.documents.count, disk: disk, databaseID: databaseID)), liveCount: 0)
@@ -90,7 +107,7 @@ extension CollectionState {
         } catch { throw error.located(in: "manifest", base: 0) }
     }
 
-    private static func open(_ reference: FileReference, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) -> ColumnFile {
+    fileprivate static func open(_ reference: FileReference, _ databaseID: UInt64, _ disk: any Disk) throws(LogError) -> ColumnFile {
         do throws(ColumnFileError) {
             return try ColumnFile(disk: disk, kind: .catalog, reference: reference, databaseID: databaseID)
         } catch {
@@ -105,7 +122,13 @@ extension CollectionState {
 extension Catalog {
     /// No chunk is one that the log is still to give a number. (Which segment has it is asked after the log: see
     /// `Writer.checkWhole`.)
-    fileprivate func check(nextChunk: Int, file: String) throws(Corruption) {
+    fileprivate func check(nextChunk: Int, _ directory: Directory, file: String) throws(Corruption) {
+        for page in 0..<documents.access.pageCount {
+            let cells = documents.access.page(page)
+            for place in cells.indices where cells[place] > directory.accessMax {
+                throw Corruption(file: file, offset: 0, expected: "one of \(directory.accessMax) access objects, found \(cells[place])")
+            }
+        }
         var wrong: Int?
         documents.forEachLive { number, row in
             if row.chunkCount > 0, row.firstChunk + UInt64(row.chunkCount) > UInt64(nextChunk) { wrong = wrong ?? number }

@@ -56,6 +56,8 @@ package struct DatabaseInspection: Equatable, Sendable {
     package var coveredSequence: UInt64
     package var logFiles: [LogFile]
     package var collections: [Collection]
+    /// Users, groups, agents and access objects: files as a catalog's.
+    package var directory: [File] = []
     package var snapshots: [SnapshotInfo]
     /// Files that no manifest names, and others.
     package var unnamed: [String]
@@ -72,7 +74,7 @@ extension Database {
                 if case .disk = error, try foundManifest(disk)?.contents != found.contents { continue }
                 throw error
             }
-            let isOfOneTime = inspection.collections.allSatisfy { $0.files.allSatisfy { $0.damage == nil } }
+            let isOfOneTime = (inspection.collections.flatMap(\.files) + inspection.directory).allSatisfy { $0.damage == nil }
             if isOfOneTime { return inspection }
             if try foundManifest(disk)?.contents == found.contents { return inspection }
         }
@@ -105,7 +107,10 @@ extension DatabaseInspection {
             } catch { throw .disk(error) }
         }
         collections = []
-        for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) {
+        if let stored = contents.version.collections[DirectoryChange.collectionNumber] {
+            directory = stored.catalog.map { reference in File.open(.catalog, reference, contents.databaseID, disk) { "store \($0 / 2)\($0 % 2 == 0 ? " places" : "")" }.0 }
+        }
+        for stored in contents.version.collections.values.sorted(by: { $0.number < $1.number }) where stored.number != DirectoryChange.collectionNumber {
             do throws(Corruption) { collections.append(try Collection(stored, contents.databaseID, disk)) } catch { throw .corruption(error) }
         }
         let named = contents.namedFiles()
@@ -186,6 +191,7 @@ extension SegmentColumn {
         case parts: return "parts"
         case texts: return "texts"
         case headings: return "headings"
+        case access: return "access"
         default: break
         }
         let space = id < 16 ? Int.max : Int(id - 16) / 2
@@ -207,6 +213,7 @@ extension CatalogStore {
         case versions: return "versions"
         case rows: return "rows"
         case texts: return "texts"
+        case access: return "access"
         default: break
         }
         let index = store < 8 ? Int.max : Int(store - 8) / 8

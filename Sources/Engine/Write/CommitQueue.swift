@@ -90,6 +90,7 @@ final class CommitQueue: Sendable {
             committer.writer.sealHeads()
             return FrozenWriter(
                 sequence: committer.writer.sequence, nextCollectionNumber: committer.writer.nextNumber, collections: committer.writer.collections,
+                directory: committer.writer.directory,
                 lastLogFile: committer.gate.log.files.last ?? 0, appendedBytes: committer.gate.log.bytesAppended)
         }
     }

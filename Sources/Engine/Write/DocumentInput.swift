@@ -9,6 +9,8 @@ package struct DocumentInput: Sendable {
     package var url: String?
     package var mime: String?
     package var time: InputValue?
+    /// The document's own access object. Kept as it is where the request does not speak of it: content and rights change by themselves.
+    package var access = Change<String>.keep
     /// Store only if the document's version is this; 0 means that it must not exist.
     package var ifVersion: UInt64?
     package var fields: [(name: String, value: InputValue)] = []
@@ -21,6 +23,8 @@ package struct DocumentInput: Sendable {
 package struct ChunkInput: Sendable {
     package var text: String?
     package var heading: String?
+    /// An access object of its own, which can only narrow what the document's says.
+    package var access: String?
     package var vectors: [VectorInput] = []
 
     package init() {}

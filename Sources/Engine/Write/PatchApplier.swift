@@ -7,11 +7,13 @@ struct PatchApplier {
     private var values = DocumentRow()
     private var named: UInt8
     private var given: UInt8
+    /// The number of the access object, where one is named.
+    private var access: UInt32 = 0
     private var fields: [(index: Int, value: FieldValue?)] = []
 
     /// `reader` stands behind the collection's number.
-    static func apply(_ reader: inout ByteReader, to state: inout CollectionState) throws(Corruption) -> WriteCounts {
-        let patch = try PatchApplier(&reader, &state)
+    static func apply(_ reader: inout ByteReader, to state: inout CollectionState, _ directory: inout Directory) throws(Corruption) -> WriteCounts {
+        let patch = try PatchApplier(&reader, &state, &directory)
         var counts = WriteCounts()
         var least = 0
         for _ in 0..<(try reader.read(UInt32.self)) {
@@ -29,7 +31,7 @@ struct PatchApplier {
     // MARK: Reading the changes
 
     /// Texts go into the arena once, however many nodes have them afterwards.
-    private init(_ reader: inout ByteReader, _ state: inout CollectionState) throws(Corruption) {
+    private init(_ reader: inout ByteReader, _ state: inout CollectionState, _ directory: inout Directory) throws(Corruption) {
         named = try reader.read()
         given = try reader.read()
         guard named & ~PatchRecord.knownParts == 0, given & ~named == 0 else {
@@ -40,6 +42,7 @@ struct PatchApplier {
         if gives(UpsertRecord.Part.url) { values.url = state.documents.texts.append(try UpsertApplier.utf8(&reader)) }
         if gives(UpsertRecord.Part.mime) { values.mime = state.documents.texts.append(try UpsertApplier.utf8(&reader)) }
         if gives(UpsertRecord.Part.time) { values.time = try reader.read() }
+        if gives(UpsertRecord.Part.access) { access = try UpsertApplier.access(&reader, &directory) }
         for _ in 0..<(try reader.read(UInt16.self)) {
             let (index, value) = try UpsertApplier.field(&reader, in: state)
             fields.append((index, value))
@@ -58,6 +61,7 @@ struct PatchApplier {
 
     private func apply(to node: Int, in state: inout CollectionState) {
         for (index, value) in fields { state.fields[index].set(node, to: value) }
+        if names(UpsertRecord.Part.access) { state.documents.setAccess(node, to: access) }
         var row = state.documents.rows[node]
         change(&row)
         // What is sent again as it was before the patch is not what is there.

@@ -12,12 +12,18 @@ package struct PatchInput: Sendable {
     package var url = Change<String>.keep
     package var mime = Change<String>.keep
     package var time = Change<InputValue>.keep
+    /// The nodes' own access object. Removed means that they inherit again.
+    package var access = Change<String>.keep
     /// Declared fields and their new values.
     package var set: [(name: String, value: InputValue)] = []
     /// Declared fields that are to have no value.
     package var unset: [String] = []
 
     package init(collection: String) { self.collection = collection }
+
+    var changesOnlyAccess: Bool {
+        access.isNamed && !(parent.isNamed || title.isNamed || url.isNamed || mime.isNamed || time.isNamed) && set.isEmpty && unset.isEmpty
+    }
 }
 
 /// What a patch does to one attribute.

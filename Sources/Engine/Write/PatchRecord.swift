@@ -4,7 +4,7 @@ import Storage
 
 // Layout (see `UpsertRecord` for what is written alike):
 //
-//   u32 collection number | u8 named | u8 given | [str parent] [str title] [str url] [str mime] [i64 time]
+//   u32 collection number | u8 named | u8 given | [str parent] [str title] [str url] [str mime] [i64 time] [str access]
 //   | u16 n, n x field | u16 n, n x u16 index of a field that loses its value | u32 n, n x u32 node numbers, rising
 //
 // `named` and `given` are sets of `UpsertRecord.Part`: what the patch speaks of, and what of that has a new value.
@@ -23,6 +23,8 @@ struct PendingPatch: Sendable {
     let condition: VersionCondition?
     /// The parent that the nodes get, if they get one.
     let parent: String?
+    /// Whether it changes rights and nothing else.
+    let changesOnlyAccess: Bool
     /// The record up to the nodes, which are known in its turn only.
     let head: ByteWriter
 
@@ -32,6 +34,7 @@ struct PendingPatch: Sendable {
         selection = input.selection
         condition = try Self.condition(input)
         parent = input.parent.value
+        changesOnlyAccess = input.changesOnlyAccess
         head = try UpsertEncoder.encode(input, collection: state)
     }
 
@@ -62,7 +65,7 @@ extension UpsertEncoder {
     private mutating func addAttributes(_ input: PatchInput) throws(EngineError) {
         let (named, given) = parts(of: input)
         guard named != 0 || !input.set.isEmpty || !input.unset.isEmpty else {
-            throw EngineError(.invalidValue, "say what to change: set, unset, parent, title, url, mime or time", field: "set")
+            throw EngineError(.invalidValue, "say what to change: set, unset, access, parent, title, url, mime or time", field: "set")
         }
         writer.write(named)
         writer.write(given)
@@ -74,6 +77,10 @@ extension UpsertEncoder {
         try write(input.url.value, bytesMax: Limits.urlBytesMax, field: "url")
         try write(input.mime.value, bytesMax: Limits.nameBytesMax, field: "mime")
         if let time = input.time.value { writer.write(try Self.time(time, field: "time")) }
+        if let access = input.access.value {
+            try PrincipalKind.checkBytes(access, field: "access")
+            writer.writeString(access)
+        }
     }
 
     private func parts(of input: PatchInput) -> (named: UInt8, given: UInt8) {
@@ -88,6 +95,7 @@ extension UpsertEncoder {
         add(input.url, UpsertRecord.Part.url)
         add(input.mime, UpsertRecord.Part.mime)
         add(input.time, UpsertRecord.Part.time)
+        add(input.access, UpsertRecord.Part.access)
         return (named, given)
     }
 
@@ -110,7 +118,7 @@ extension UpsertEncoder {
 extension Writer {
     func preparePatch(_ patch: PendingPatch) throws(EngineError) -> Prepared {
         let state = try collection(patch.collection, number: patch.collectionNumber)
-        let nodes = try state.nodes(patch.selection)
+        let nodes = try state.nodes(patch.selection, directory)
         if let condition = patch.condition { try check(condition, in: state, field: "if_version") }
         guard !nodes.isEmpty else { return .nothing(WriteCounts()) }
         if let parent = patch.parent { try state.check(moving: nodes, under: parent) }

@@ -6,6 +6,8 @@ package struct Selection: Sendable {
     package var ids: [String]?
     package var filter: Filter?
     package var under: [String]?
+    /// Who asks: only what they may read is meant, judged when the change's turn has come. nil where nobody's rights are asked.
+    package var caller: Caller?
 
     package init(ids: [String]? = nil, filter: Filter? = nil, under: [String]? = nil) {
         self.ids = ids
@@ -31,7 +33,16 @@ package struct Selection: Sendable {
 extension CollectionState {
     /// The nodes that are meant. By ids: exactly these, folders among them; unknown ones are passed over. By filter and
     /// `under`: the documents that match; `under` alone takes the folders too.
-    func nodes(_ selection: Selection) throws(EngineError) -> Bitmap {
+    func nodes(_ selection: Selection, _ directory: Directory) throws(EngineError) -> Bitmap {
+        var nodes = try nodes(selection)
+        guard let caller = selection.caller, schema.access == .enforced || caller.agent != nil else { return nodes }
+        let grades = try directory.grades(of: caller, in: self)
+        nodes.filter { grades.grade(of: documents.guardMark($0)) == .read }
+        if let scope = grades.scope { nodes.formIntersection(try self.nodes(inScope: scope, of: caller)) }
+        return nodes
+    }
+
+    private func nodes(_ selection: Selection) throws(EngineError) -> Bitmap {
         if let ids = selection.ids {
             guard selection.filter == nil, selection.under == nil else {
                 throw EngineError(.invalidValue, "give ids, or filter and under, not both", field: "ids")

@@ -14,7 +14,7 @@ package struct WriteCounts: Equatable, Sendable {
 /// Applies upsert records to a collection. Deterministic: the same record on the same state gives the same state.
 struct UpsertApplier {
     /// `reader` stands behind the collection's number.
-    static func apply(_ reader: inout ByteReader, to state: inout CollectionState) throws(Corruption) -> WriteCounts {
+    static func apply(_ reader: inout ByteReader, to state: inout CollectionState, _ directory: inout Directory) throws(Corruption) -> WriteCounts {
         var counts = WriteCounts()
         for _ in 0..<(try reader.read(UInt32.self)) {
             let id = try nodeID(&reader)
@@ -29,7 +29,7 @@ struct UpsertApplier {
             } else {
                 counts.inserted += 1
             }
-            try store(&document, id: id, digest: digest, in: &state)
+            try store(&document, id: id, digest: digest, in: &state, &directory)
             try document.finish()
         }
         return counts
@@ -38,7 +38,7 @@ struct UpsertApplier {
     // MARK: Storing
 
     private static func store(
-        _ reader: inout ByteReader, id: RawSpan, digest: ContentDigest, in state: inout CollectionState
+        _ reader: inout ByteReader, id: RawSpan, digest: ContentDigest, in state: inout CollectionState, _ directory: inout Directory
     ) throws(Corruption) {
         let number = state.number(ofDocument: id)
         var row = DocumentRow()
@@ -56,10 +56,11 @@ struct UpsertApplier {
             row.time = try reader.read()
             row.present |= DocumentRow.Present.time
         }
+        if parts & UpsertRecord.Part.access != 0 { state.documents.setAccess(number, to: try access(&reader, &directory)) }
         try storeFields(&reader, of: number, in: &state)
         row.firstChunk = UInt64(state.head.endChunk)
         row.chunkCount = try reader.read()
-        for _ in 0..<row.chunkCount { try storeChunk(&reader, of: number, version: row.lastVersion, state.schema.spaces, in: &state.head) }
+        for _ in 0..<row.chunkCount { try storeChunk(&reader, of: number, version: row.lastVersion, state.schema.spaces, in: &state.head, &directory) }
         // The new chunks are all there; this is the step that makes them, and no others, the document's.
         state.countChunks(of: number, by: -1)
         state.documents.replace(number, with: row)
@@ -84,12 +85,13 @@ struct UpsertApplier {
     }
 
     private static func storeChunk(
-        _ reader: inout ByteReader, of number: Int, version: UInt32, _ spaces: [SpaceSchema], in head: inout HeadRows
+        _ reader: inout ByteReader, of number: Int, version: UInt32, _ spaces: [SpaceSchema], in head: inout HeadRows, _ directory: inout Directory
     ) throws(Corruption) {
         let parts = try chunkParts(&reader)
         let text = parts & ChunkParts.text != 0 ? try utf8(&reader) : nil
         let heading = parts & ChunkParts.heading != 0 ? try utf8(&reader) : nil
-        head.append(document: number, version: version, text: text, heading: heading)
+        let own = parts & ChunkParts.access != 0 ? try access(&reader, &directory) : 0
+        head.append(document: number, version: version, text: text, heading: heading, access: own)
         var given = [Bool](repeating: false, count: spaces.count)
         var floats: [Float] = []
         for _ in 0..<(try reader.read(UInt8.self)) {
@@ -117,6 +119,15 @@ struct UpsertApplier {
         let parts = try reader.read(UInt8.self)
         guard parts & ~ChunkParts.known == 0 else { throw Corruption(offset: reader.offset - 1, expected: "known chunk parts") }
         return parts
+    }
+
+    /// The number of an access object by its name, which gets one if it never had; 0 for the empty name.
+    static func access(_ reader: inout ByteReader, _ directory: inout Directory) throws(Corruption) -> UInt32 {
+        let start = reader.offset
+        let name = try utf8(&reader)
+        guard name.byteCount <= Limits.idBytesMax else { throw Corruption(offset: start, expected: "an access object's name of at most \(Limits.idBytesMax) bytes") }
+        guard name.byteCount > 0 else { return 0 }
+        return directory.intern(access: name)
     }
 
     @_lifetime(copy reader)

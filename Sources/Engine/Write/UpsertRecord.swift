@@ -6,14 +6,16 @@ import Memory
 //
 //   u32 collection number | u32 document count | documents
 //   document: str id | u64 u64 digest of the content | u32 length of the content | content
-//   content:  u8 parts | [str parent] [str title] [str url] [str mime] [i64 time] | u16 n, n x field | u32 n, n x chunk
+//   content:  u8 parts | [str parent] [str title] [str url] [str mime] [i64 time] [str access, empty for none]
+//             | u16 n, n x field | u32 n, n x chunk
 //   field:    u16 index | keyword: str | keyword[]: u16 n, n x str | int, time: i64 | float: f64 | bool: u8
-//   chunk:    u8 parts | [str text] [str heading] | u8 spaces, each u8 index | dimension x f32
+//   chunk:    u8 parts | [str text] [str heading] [str access] | u8 spaces, each u8 index | dimension x f32
 
 enum UpsertRecord {
     enum Part {
         static let folder: UInt8 = 1, parent: UInt8 = 2, title: UInt8 = 4, url: UInt8 = 8, mime: UInt8 = 16, time: UInt8 = 32
-        static let known: UInt8 = 63
+        static let access: UInt8 = 64
+        static let known: UInt8 = 127
     }
 }
 
@@ -72,6 +74,7 @@ struct UpsertEncoder {
         try write(document.url, bytesMax: Limits.urlBytesMax, field: "url")
         try write(document.mime, bytesMax: Limits.nameBytesMax, field: "mime")
         if let time = document.time { writer.write(try Self.time(time, field: "time")) }
+        try write(document.access)
         try addFields(document.fields, in: "fields")
         try addChunks(document, floats: floats)
     }
@@ -84,7 +87,14 @@ struct UpsertEncoder {
         if document.url != nil { parts |= UpsertRecord.Part.url }
         if document.mime != nil { parts |= UpsertRecord.Part.mime }
         if document.time != nil { parts |= UpsertRecord.Part.time }
+        if document.access.isNamed { parts |= UpsertRecord.Part.access }
         return parts
+    }
+
+    private mutating func write(_ access: Change<String>) throws(EngineError) {
+        guard access.isNamed else { return }
+        if let name = access.value { try PrincipalKind.checkBytes(name, field: "access") }
+        writer.writeString(access.value ?? "")
     }
 
     func checkID(_ id: String, field: String) throws(EngineError) {
@@ -194,9 +204,14 @@ struct UpsertEncoder {
     }
 
     private mutating func add(_ chunk: ChunkInput, floats: [Float]) throws(EngineError) {
-        writer.write((chunk.text != nil ? ChunkParts.text : 0) | (chunk.heading != nil ? ChunkParts.heading : 0))
+        writer.write(
+            (chunk.text != nil ? ChunkParts.text : 0) | (chunk.heading != nil ? ChunkParts.heading : 0) | (chunk.access != nil ? ChunkParts.access : 0))
         try write(chunk.text, bytesMax: Limits.textBytesMax, field: "text")
         try write(chunk.heading, bytesMax: Limits.titleBytesMax, field: "heading")
+        if let access = chunk.access {
+            try PrincipalKind.checkBytes(access, field: "access")
+            writer.writeString(access)
+        }
         // In the order of the spaces, as fields are in theirs.
         var given: [Int: VectorInput] = [:]
         for vector in chunk.vectors {

@@ -8,6 +8,7 @@ package enum Write: Sendable {
     case upsert(UpsertInput)
     case delete(DeleteInput)
     case patch(PatchInput)
+    case changeDirectory(DirectoryChange)
 }
 
 /// What to delete from a collection.
@@ -40,4 +41,6 @@ enum RecordType: UInt8 {
     case delete = 4
     /// See `PatchRecord`.
     case patch = 5
+    /// See `DirectoryChange`.
+    case changeDirectory = 6
 }

@@ -9,11 +9,13 @@ struct Writer: Sendable {
     private(set) var numbers: [String: UInt32] = [:]
     private(set) var nextNumber: UInt32 = 1
     private(set) var sequence: UInt64 = 0
+    private(set) var directory = Directory()
 
     init() {}
 
     /// What the files of a database hold, at the sequence that they cover.
-    init(collections: [CollectionState], nextNumber: UInt32, sequence: UInt64) {
+    init(collections: [CollectionState], directory: Directory, nextNumber: UInt32, sequence: UInt64) {
+        self.directory = directory
         self.collections = Dictionary(uniqueKeysWithValues: collections.map { ($0.number, $0) })
         numbers = Dictionary(uniqueKeysWithValues: collections.map { ($0.schema.name, $0.number) })
         self.nextNumber = nextNumber
@@ -32,7 +34,7 @@ struct Writer: Sendable {
     /// Whether judging this change needs every change before it to be in force.
     static func needsState(_ write: PendingChange) -> Bool {
         switch write {
-        case .createCollection, .dropCollection, .delete, .patch: true
+        case .createCollection, .dropCollection, .delete, .patch, .changeDirectory: true
         case .upsert(let upsert): upsert.namesParentsOrVersions
         }
     }
@@ -41,16 +43,19 @@ struct Writer: Sendable {
     /// where no replay could apply it; and what takes away has a group of its own, for a full disk (`LogGate`).
     static func isNeededInForce(_ change: PendingChange) -> Bool {
         switch change {
-        case .createCollection, .dropCollection, .delete: true
-        case .upsert, .patch: false
+        case .createCollection, .dropCollection, .delete, .changeDirectory: true
+        case .patch(let patch): patch.changesOnlyAccess
+        case .upsert: false
         }
     }
 
-    /// Whether the change only takes away.
+    /// Whether the change goes through on a full disk: what takes away, and what changes rights. Of the latter all do: whether one gives or
+    /// takes depends on denials and on who is in which group, and no withdrawal is to fail for having looked like a gift.
     static func isRemoval(_ change: PendingChange) -> Bool {
         switch change {
-        case .dropCollection, .delete: true
-        case .createCollection, .upsert, .patch: false
+        case .dropCollection, .delete, .changeDirectory: true
+        case .patch(let patch): patch.changesOnlyAccess
+        case .createCollection, .upsert: false
         }
     }
 
@@ -65,6 +70,9 @@ struct Writer: Sendable {
         case .upsert(let upsert): return try prepareUpsert(upsert)
         case .delete(let input): return try prepareDelete(input)
         case .patch(let patch): return try preparePatch(patch)
+        case .changeDirectory(let change, let payload):
+            guard try directory.judge(change) else { return .nothing(WriteCounts()) }
+            return .record(LogEntry(type: RecordType.changeDirectory.rawValue, payload: payload))
         }
     }
 
@@ -100,7 +108,7 @@ struct Writer: Sendable {
 
     private func prepareDelete(_ input: DeleteInput) throws(EngineError) -> Prepared {
         let state = try collection(input.collection)
-        let doomed = try state.nodes(input.selection)
+        let doomed = try state.nodes(input.selection, directory)
         try state.checkNoChildIsLeft(doomed, field: input.selection.field)
         guard !doomed.isEmpty else { return .nothing(WriteCounts()) }
         var record = ByteWriter()
@@ -136,17 +144,19 @@ struct Writer: Sendable {
         case .createCollection: try applyCreate(number, &reader)
         case .dropCollection: try applyDrop(number)
         case .upsert:
-            counts = try withCollection(number) { (state) throws(Corruption) in
-                try UpsertApplier.apply(&reader, to: &state)
+            counts = try withCollection(number) { (state, directory) throws(Corruption) in
+                try UpsertApplier.apply(&reader, to: &state, &directory)
             }
         case .delete:
-            counts = try withCollection(number) { (state) throws(Corruption) in
-                try Self.applyDelete(&reader, to: &state)
-            }
+            counts = try withCollection(number) { (state, _) throws(Corruption) in try Self.applyDelete(&reader, to: &state) }
         case .patch:
-            counts = try withCollection(number) { (state) throws(Corruption) in
-                try PatchApplier.apply(&reader, to: &state)
+            counts = try withCollection(number) { (state, directory) throws(Corruption) in
+                try PatchApplier.apply(&reader, to: &state, &directory)
             }
+        case .changeDirectory:
+            guard number == DirectoryChange.collectionNumber else { throw Corruption(offset: 0, expected: "the directory's number, found \(number)") }
+            try directory.apply(try DirectoryChange(decoding: &reader))
+            directory.version = sequence
         }
         try reader.finish()
         self.sequence = sequence
@@ -157,7 +167,9 @@ struct Writer: Sendable {
         guard number == nextNumber, number < .max else { throw Corruption(offset: 0, expected: "collection number \(nextNumber), found \(number)") }
         let schema = try CollectionSchema(decoding: &reader)
         guard numbers[schema.name] == nil else { throw Corruption(offset: 4, expected: "a new collection name") }
-        collections[number] = CollectionState(number: number, schema: schema)
+        var state = CollectionState(number: number, schema: schema)
+        if let name = schema.defaultAccess { state.documents.setDefaultAccess(directory.intern(access: name)) }
+        collections[number] = state
         numbers[schema.name] = number
         nextNumber += 1
     }
@@ -214,10 +226,11 @@ struct Writer: Sendable {
 
     /// Hands the state out of the dictionary and back, so that no column is copied for having two holders.
     private mutating func withCollection(
-        _ number: UInt32, _ body: (inout CollectionState) throws(Corruption) -> WriteCounts
+        _ number: UInt32, _ body: (inout CollectionState, inout Directory) throws(Corruption) -> WriteCounts
     ) throws(Corruption) -> WriteCounts {
         guard var state = collections.removeValue(forKey: number) else { throw Corruption(offset: 0, expected: "a known collection, found \(number)") }
-        let counts = try body(&state)
+        let counts = try body(&state, &directory)
+        state.documents.settle()
         collections[number] = state
         return counts
     }
@@ -236,6 +249,8 @@ enum PendingChange: Sendable {
     case upsert(PendingUpsert)
     case delete(DeleteInput)
     case patch(PendingPatch)
+    /// With the bytes of its record.
+    case changeDirectory(DirectoryChange, [UInt8])
 }
 
 struct VersionCondition: Sendable {

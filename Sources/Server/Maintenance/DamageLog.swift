@@ -17,7 +17,7 @@ final class DamageLog: Sendable {
         for collection in snapshot.allCollections { report(collection) }
     }
 
-    func report(_ collection: CollectionSnapshot) {
+    func report(_ collection: CollectionOverview) {
         for corruption in collection.corruptions where known.withLock({ $0.insert(corruption.file).inserted }) {
             logger.warning("a damaged file is not searched any more: restore from a snapshot, or store its documents again", metadata: [
                 "collection": "\(collection.schema.name)", "file": "\(corruption.file)", "offset": "\(corruption.offset)", "expected": "\(corruption.expected)",

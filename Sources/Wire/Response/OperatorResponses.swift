@@ -164,7 +164,7 @@ extension ResponseWriter {
 
     mutating func members(of damage: Damage) {
         int("segments", damage.segments)
-        int("chunks", damage.chunks)
+        if let chunks = damage.chunks { int("chunks", chunks) }
         string("reason", "\(damage.first)")
     }
 

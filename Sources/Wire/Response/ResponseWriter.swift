@@ -136,28 +136,33 @@ package struct ResponseWriter: Sendable {
 
     // MARK: Collections
 
-    package mutating func collections(_ id: RequestID, _ snapshot: DatabaseSnapshot) throws(EngineError) {
+    /// - Parameter counts: whether to tell how much is there, of collections too whose documents have rights.
+    package mutating func collections(_ id: RequestID, _ snapshot: DatabaseSnapshot, counts: Bool) {
         begin(id, sequence: snapshot.sequence)
         json.key("collections")
         json.beginArray()
-        for name in snapshot.collectionNames { describe(try snapshot.collection(name)) }
+        for collection in snapshot.allCollections { describe(collection, counts: counts) }
         json.endArray()
         end()
     }
 
-    package mutating func collection(_ id: RequestID, sequence: UInt64, _ collection: CollectionSnapshot) {
+    package mutating func collection(_ id: RequestID, sequence: UInt64, _ collection: CollectionOverview, counts: Bool) {
         begin(id, sequence: sequence)
         json.key("collection")
-        describe(collection)
+        describe(collection, counts: counts)
         end()
     }
 
-    private mutating func describe(_ collection: CollectionSnapshot) {
+    private mutating func describe(_ collection: CollectionOverview, counts: Bool) {
         json.beginObject()
         json.key("name")
         json.string(collection.schema.name)
         json.key("access")
-        json.string("open")
+        json.string(collection.schema.access.rawValue)
+        if let object = collection.schema.defaultAccess {
+            json.key("default_access")
+            json.string(object)
+        }
         json.key("spaces")
         json.beginObject()
         for space in collection.schema.spaces {
@@ -181,6 +186,11 @@ package struct ResponseWriter: Sendable {
             json.string(field.type.rawValue)
         }
         json.endObject()
+        if counts || collection.schema.access == .open { self.counts(of: collection) }
+        json.endObject()
+    }
+
+    private mutating func counts(of collection: CollectionOverview) {
         json.key("documents")
         json.int(collection.documentCount)
         json.key("folders")
@@ -190,7 +200,6 @@ package struct ResponseWriter: Sendable {
         json.key("memory_bytes")
         json.int(collection.byteCount)
         if let damage = collection.damage { incomplete(damage) }
-        json.endObject()
     }
 
     // MARK: Writes
