@@ -73,6 +73,8 @@ final class CallerGrades: Sendable {
         for number in 0..<table.count { wanted.cells[number] = grades.contains(grade(ofAccess: UInt32(number))) ? 1 : 0 }
         wanted.cells[table.count] = grades.contains(outside) ? 1 : 0
         let (cells, last) = (wanted.cells.readOnly, UInt32(table.count))
+        // One that knows more is of a later state: an older snapshot is being read.
+        let earlier = earlier.flatMap { $0.guards.count <= guards.count ? $0 : nil }
         var documents = earlier.map { Bitmap(extending: $0.documents, to: guards.count) } ?? Bitmap(count: guards.count)
         for number in guards.changedPages(since: earlier?.guards) {
             let page = guards.page(number)
