@@ -9,6 +9,8 @@ struct RequestHandler: Sendable {
     let version: String
     let dataPath: String
     let workers: Int
+    /// nil where none is asked for: everybody is `Identity.local`.
+    let authenticator: Authenticator?
     let maintenance: MaintenanceThread
     let damage: DamageLog
     let meter: ForegroundMeter
@@ -16,25 +18,40 @@ struct RequestHandler: Sendable {
     private let started = ContinuousClock.now
 
     init(
-        database: Database, version: String, dataPath: String, workers: Int, maintenance: MaintenanceThread, damage: DamageLog, meter: ForegroundMeter
+        database: Database, version: String, dataPath: String, workers: Int, authenticator: Authenticator?, maintenance: MaintenanceThread,
+        damage: DamageLog, meter: ForegroundMeter
     ) {
         self.database = database
         self.version = version
         self.dataPath = dataPath
         self.workers = workers
+        self.authenticator = authenticator
         self.maintenance = maintenance
         self.damage = damage
         self.meter = meter
     }
 
+    // MARK: Who asks
+
+    /// Whose a connection is before it has said anything.
+    var firstIdentity: Identity? { authenticator == nil ? .local : nil }
+
+    /// Whose a connection is after a `hello`; nil where it is nobody's. Without a token it is whose it was.
+    func identity(after hello: HelloInput, known: Identity?) -> Identity? {
+        guard let authenticator else { return .local }
+        let now = WallClock.nowMilliseconds
+        guard let token = hello.token else { return known.flatMap { $0.isExpired(at: now) ? nil : $0 } }
+        return authenticator.identity(of: token, nowMilliseconds: now)
+    }
+
     /// Whether the request asks for a sequence that is not in force yet.
-    func isBehind(_ request: Request) -> Bool {
-        request.minSequence.map { $0 > database.snapshot().sequence } ?? false
+    func isBehind(_ authorized: Authorized) -> Bool {
+        authorized.request.minSequence.map { $0 > database.snapshot().sequence } ?? false
     }
 
     /// What a request is, before it is begun. Looks into it once: to take an operation apart is to count references for all it holds.
-    func judge(_ request: Request, lineBytes: Int) -> Judgement {
-        let operation = request.operation
+    func judge(_ authorized: Authorized, lineBytes: Int) -> Judgement {
+        let operation = authorized.request.operation
         var judgement = Judgement(name: operation.name)
         switch operation {
         case .search(let search):
@@ -66,19 +83,19 @@ struct RequestHandler: Sendable {
 
     // MARK: Reads
 
-    func answer(_ request: Request, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
+    func answer(_ authorized: Authorized, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
         do throws(WireError) {
-            try serve(request, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
+            try serve(authorized, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
         } catch {
             if error.code == EngineError.Code.dataDamaged.rawValue { damage.report(database.snapshot()) }
-            response.failure(request.id, error)
+            response.failure(authorized.request.id, error)
         }
     }
 
     /// Why a request is not to be begun: it asks for a sequence that has not come, or too late.
-    func refusal(of request: Request, deadline: ContinuousClock.Instant?) -> WireError? {
+    func refusal(of authorized: Authorized, deadline: ContinuousClock.Instant?) -> WireError? {
         do throws(WireError) {
-            try check(request, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
+            try check(authorized.request, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
             return nil
         } catch { return error }
     }
@@ -90,14 +107,17 @@ struct RequestHandler: Sendable {
         do throws(EngineError) { try deadline.check() } catch { throw WireError(error) }
     }
 
-    private func serve(_ request: Request, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
+    private func serve(_ authorized: Authorized, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
+        let (request, identity) = (authorized.request, authorized.identity)
         let snapshot = database.snapshot()
         try check(request, snapshot, deadline)
         switch request.operation {
         case .ping: response.pong(request.id)
-        case .hello: response.hello(request.id, version: version)
-        case .serverInfo: response.serverInfo(request.id, info(snapshot))
-        case .listCollections: try engine { () throws(EngineError) in try response.collections(request.id, snapshot) }
+        case .hello: response.hello(request.id, version: version, identity.info)
+        case .serverInfo: response.serverInfo(request.id, info(snapshot, for: identity))
+        case .listCollections:
+            let names = snapshot.collectionNames.filter(identity.mayKnow)
+            try engine { () throws(EngineError) in try response.collections(request.id, snapshot, names) }
         case .describeCollection(let name):
             response.collection(request.id, sequence: snapshot.sequence, try collection(name, snapshot))
         case .count(let input):
@@ -155,10 +175,10 @@ struct RequestHandler: Sendable {
 
     private var uptimeSeconds: Int { Int((ContinuousClock.now - started) / .seconds(1)) }
 
-    private func info(_ snapshot: DatabaseSnapshot) -> ServerInfo {
+    private func info(_ snapshot: DatabaseSnapshot, for identity: Identity) -> ServerInfo {
         ServerInfo(
-            version: version, sequence: snapshot.sequence, collections: snapshot.collectionNames.count,
-            uptimeSeconds: uptimeSeconds, dataPath: dataPath, workers: workers)
+            version: version, sequence: snapshot.sequence, collections: snapshot.collectionNames.count(where: identity.mayKnow),
+            uptimeSeconds: uptimeSeconds, dataPath: identity.roles.contains(.admin) ? dataPath : nil, workers: workers)
     }
 
     private var serverStatistics: ServerStatistics {
@@ -169,7 +189,8 @@ struct RequestHandler: Sendable {
     // MARK: Background work
 
     /// With the sequence that files cover, or what kept them from it.
-    func answer(_ request: Request, with result: Result<UInt64, EngineError>, into response: inout ResponseWriter) {
+    func answer(_ authorized: Authorized, with result: Result<UInt64, EngineError>, into response: inout ResponseWriter) {
+        let request = authorized.request
         switch result {
         case .success(let covered): response.done(request.id, sequence: covered)
         case .failure(let error): response.failure(request.id, WireError(error))
@@ -191,7 +212,8 @@ struct RequestHandler: Sendable {
         return nil
     }
 
-    func answer(_ request: Request, with result: Result<WriteOutcome, EngineError>, into response: inout ResponseWriter) {
+    func answer(_ authorized: Authorized, with result: Result<WriteOutcome, EngineError>, into response: inout ResponseWriter) {
+        let request = authorized.request
         switch (result, request.operation) {
         case (.failure(let error), _): response.failure(request.id, WireError(error))
         case (.success(let outcome), .upsert): response.upserted(request.id, outcome)

@@ -55,7 +55,7 @@ import Wire
         (#"{"op":"ping","min_seq":1.5}"#, "invalid_value", "min_seq"), (#"{"op":"ping","min_seq":18446744073709551615}"#, "invalid_value", "min_seq"),
         (#"{"op":"ping","x":1}"#, "unknown_field", "x"), (#"{"op":"ping","ID":1}"#, "unknown_field", "ID"), (#"{"op":"ping","":1}"#, "unknown_field", ""), (#"{"op":"ping","op":"ping"}"#, "duplicate_key", "op"),
         (#"{"op":"ping","id":1,"id":1}"#, "duplicate_key", "id"),
-        (#"{"op":"hello","client":5}"#, "invalid_value", "client"), (#"{"op":"hello","token":"x"}"#, "unknown_field", "token"), (#"{"op":"server.info","collection":"kb"}"#, "unknown_field", "collection"),
+        (#"{"op":"hello","client":5}"#, "invalid_value", "client"), (#"{"op":"hello","token":5}"#, "invalid_value", "token"), (#"{"op":"hello","tokens":"x"}"#, "unknown_field", "tokens"), (#"{"op":"server.info","collection":"kb"}"#, "unknown_field", "collection"),
         // collection.create
         (#"{"op":"collection.create"}"#, "missing_field", "name"), (#"{"op":"collection.create","name":""}"#, "missing_field", "name"), (#"{"op":"collection.create","name":5}"#, "invalid_value", "name"),
         (#"{"op":"collection.create","name":"a","collection":"b"}"#, "invalid_value", "collection"), (#"{"op":"collection.create","collection":"a","name":"b"}"#, "invalid_value", "name"),
