@@ -108,7 +108,8 @@ struct RequestHandler: Sendable {
     }
 
     private func serve(_ authorized: Authorized, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
-        let (request, identity) = (authorized.request, authorized.identity)
+        let request = authorized.request
+        let identity = authorized.identity
         let snapshot = database.snapshot()
         try check(request, snapshot, deadline)
         switch request.operation {

@@ -217,8 +217,9 @@ final class Session: Sendable {
             state.withLock { $0.identity = known }
         }
         let authorized: Authorized
+        let id = request.id
         do throws(WireError) { authorized = try request.authorize(identity) } catch {
-            worker.response.failure(request.id, error)
+            worker.response.failure(id, error)
             send(worker, ticket)
             return .proceed
         }
@@ -226,7 +227,7 @@ final class Session: Sendable {
         ticket.operation = judgement.name
         ticket.weight = judgement.weight
         if ticket.weight != nil { handler.meter.begin() }
-        let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
+        let deadline = authorized.request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
         switch judgement.course {
         case .read(.tiny):
             read(authorized, deadline: deadline, ticket, worker)
@@ -255,7 +256,7 @@ final class Session: Sendable {
                 hand(over: &shared)
                 return store(write, authorized, ticket, worker)
             }
-            worker.response.failure(request.id, refusal)
+            worker.response.failure(id, refusal)
             send(worker, ticket)
             return .proceed
         }

@@ -9,7 +9,7 @@ struct Authorized: Sendable {
     let caller: Caller?
     let identity: Identity
 
-    fileprivate init(_ request: Request, _ caller: Caller?, _ identity: Identity) {
+    fileprivate init(_ request: consuming Request, _ caller: Caller?, _ identity: Identity) {
         self.request = request
         self.caller = caller
         self.identity = identity
@@ -19,13 +19,13 @@ struct Authorized: Sendable {
 extension Request {
     /// - Parameter identity: nil where nobody is known on this connection.
     /// - Throws: `unauthenticated`, `forbidden`, or what an unknown collection is answered with.
-    func authorize(_ identity: Identity?, nowMilliseconds: @autoclosure () -> Int64 = WallClock.nowMilliseconds) throws(WireError) -> Authorized {
+    consuming func authorize(_ identity: Identity?) throws(WireError) -> Authorized {
         guard let identity else { throw .unauthenticated("say hello with a token first") }
         let name = operation.name
         // How one whose time has ended goes on, so not a matter of its time.
         if name == .hello { return Authorized(self, nil, identity) }
         // The clock is looked at for those alone whose time ends.
-        if identity.expires != nil, identity.isExpired(at: nowMilliseconds()) { throw .unauthenticated("the token has expired: say hello with a new one") }
+        if identity.expires != nil, identity.isExpired(at: WallClock.nowMilliseconds) { throw .unauthenticated("the token has expired: say hello with a new one") }
         try identity.checkRole(name)
         let caller = try identity.caller(claimed, name)
         // To take an operation apart counts references for all it holds, so it is done for those alone whom it concerns.
