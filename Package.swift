@@ -23,6 +23,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let tokens: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -33,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+        .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     ],
@@ -63,7 +65,9 @@ let package = Package(
         // Sockets, sessions, workers: where requests meet the database.
         .target(
             name: "Server",
-            dependencies: ["Wire", "Engine", "Storage", "Memory", nio, nioPosix, nioLocks, logging, lifecycle, signals, arguments],
+            dependencies: [
+                "Wire", "Engine", "Storage", "Memory", nio, nioPosix, nioLocks, logging, lifecycle, signals, arguments, crypto, tokens,
+            ],
             swiftSettings: swiftRules),
 
         // A connection to a daemon.
@@ -104,7 +108,7 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", "Engine", "Index", "Memory", "TestSupport"], swiftSettings: swiftRules),
         // The executable is a dependency so that it is there to be started, not to be imported.
         .testTarget(
-            name: "ServerTests", dependencies: ["needletaild", "Wire", "Engine", "TestSupport"], exclude: ["SystemCalls"],
+            name: "ServerTests", dependencies: ["needletaild", "Wire", "Engine", "TestSupport", crypto], exclude: ["SystemCalls"],
             swiftSettings: swiftRules),
     ],
     swiftLanguageModes: [.v6],

@@ -13,6 +13,8 @@ package import Wire
 /// Why a request got no answer.
 package enum ClientError: Error, Sendable, CustomStringConvertible {
     case cannotConnect(address: String, reason: String)
+    /// The daemon does not take the token.
+    case turnedAway(address: String, WireError)
     /// The connection ended; whether the daemon did what was under way is not known.
     case disconnected(reason: String)
     case badAnswer(String)
@@ -20,6 +22,7 @@ package enum ClientError: Error, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .cannotConnect(let address, let reason): "cannot connect to \(address): \(reason). Is the daemon running? Start one with: needletail serve --data DIR"
+        case .turnedAway(let address, let error): "\(address) does not let this client in: \(error.message)"
         case .disconnected(let reason): "the connection was lost: \(reason)"
         case .badAnswer(let reason): "the daemon's answer cannot be read: \(reason)"
         }
@@ -31,7 +34,19 @@ package final class Client: Sendable {
     private let channel: any Channel
     private let pending: Pending
 
-    package static func connect(host: String, port: Int) async throws(ClientError) -> Client {
+    /// - Parameter token: who this is, said before anything else; nil where the daemon asks nobody.
+    package static func connect(host: String, port: Int, token: String? = nil) async throws(ClientError) -> Client {
+        let client = try await connect(host: host, port: port)
+        guard let token else { return client }
+        let answer: Answer
+        do { answer = try await client.send("hello") { $0.string("token", token) } } catch let error as ClientError { throw error } catch {
+            throw .disconnected(reason: "\(error)")
+        }
+        if let failure = answer.failure { throw .turnedAway(address: "\(host):\(port)", failure) }
+        return client
+    }
+
+    private static func connect(host: String, port: Int) async throws(ClientError) -> Client {
         let pending = Pending()
         do {
             let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)

@@ -20,6 +20,8 @@ package struct DaemonConfiguration: Sendable {
     package var patienceSeconds = 10
     /// MiB of log after which it is brought into files.
     package var checkpointMebibytes = 40.0
+    /// The file that says whose tokens are valid; nil where none is asked for.
+    package var authenticationPath: String?
 
     package init(dataPath: String, workers: Int) {
         self.dataPath = dataPath
@@ -49,7 +51,7 @@ package struct Daemon: Service {
 
     /// Serves until a graceful shutdown is asked for.
     package func run() async throws {
-        try checkAddress()
+        let authenticator = try await authenticator()
         raiseFileLimit()
         let database = try open()
         let workers = Workers(count: configuration.workers)
@@ -59,8 +61,8 @@ package struct Daemon: Service {
         let maintenance = MaintenanceThread(database: database, meter: meter, damage: damage, logger: logger)
         let indexes = IndexThread(database: database, meter: meter, logger: logger)
         let handler = RequestHandler(
-            database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers, maintenance: maintenance,
-            damage: damage, meter: meter)
+            database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers,
+            authenticator: authenticator, maintenance: maintenance, damage: damage, meter: meter)
         let listener = try await listen(handler, workers)
         logger.notice("ready", metadata: ["address": "\(listener.host):\(listener.port)", "seq": "\(database.snapshot().sequence)"])
         onReady(listener.port)
@@ -80,11 +82,20 @@ package struct Daemon: Service {
     }
 
     /// Without authentication every connection may do everything, so only this machine may connect.
-    private func checkAddress() throws {
-        guard Self.isLoopback(configuration.host) else {
-            throw DaemonError(description: "refusing to listen on \(configuration.host): this version has no authentication, so it serves the loopback addresses only (127.0.0.1, ::1)")
+    private func authenticator() async throws -> Authenticator? {
+        guard let path = configuration.authenticationPath else {
+            guard Self.isLoopback(configuration.host) else {
+                throw DaemonError(description: "refusing to listen on \(configuration.host): without --auth everybody may do everything, so only the loopback addresses are served (127.0.0.1, ::1)")
+            }
+            logger.notice("no authentication: every local connection is service, writer, reader and admin")
+            return nil
         }
-        logger.notice("no authentication: every local connection may read and write everything")
+        let authenticator: Authenticator
+        do { authenticator = try await Authenticator(AuthenticationConfiguration(path: path)) } catch { throw DaemonError(description: "cannot use --auth: \(error)") }
+        if !Self.isLoopback(configuration.host) {
+            logger.warning("lines travel in the clear, tokens among them: TLS is not built, so let \(configuration.host) be reached through a trusted network or a proxy alone")
+        }
+        return authenticator
     }
 
     /// Connections and files share one limit, usually 1,024 and meant to be raised. At it the log could not start its

@@ -15,11 +15,14 @@ package struct DaemonOptions: ParsableArguments {
     @Option(help: "The database directory; created where it is missing.")
     var data: String
 
-    @Option(help: "The address to listen on: one of this machine's own.")
+    @Option(help: "The address to listen on: without --auth one that only this machine reaches.")
     var host = "127.0.0.1"
 
     @Option(help: "The port to listen on; 0 takes a free one.")
     var port = 7621
+
+    @Option(help: "A file with the digests of keys and the keys of tokens; without, every local connection may do everything.")
+    var auth: String?
 
     @Option(help: "Threads that search and write; as many as there are processors by default.")
     var workers: Int?
@@ -57,6 +60,7 @@ package struct DaemonOptions: ParsableArguments {
         configuration.port = port
         configuration.patienceSeconds = patience
         configuration.checkpointMebibytes = checkpointMib
+        configuration.authenticationPath = auth
         let host = host
         let daemon = Daemon(configuration, logger: logger) { port in
             print("listening on \(host):\(port)")

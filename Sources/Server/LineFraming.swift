@@ -25,18 +25,31 @@ final class LineFraming: ChannelInboundHandler {
 
     init(session: Session) { self.session = session }
 
+    /// Ends connections that hold a place without saying whose they are.
+    func channelActive(context: ChannelHandlerContext) {
+        if !session.isKnown {
+            context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(ServerLimits.helloSeconds))) { [self] in
+                guard !isDeaf, !session.isKnown else { return }
+                stopListening()
+                session.refuse(.unauthenticated("say hello with a token within \(ServerLimits.helloSeconds) s"))
+            }
+        }
+        context.fireChannelActive()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDeaf else { return }
+        let lineBytesMax = session.isKnown ? WireLimits.lineBytesMax : WireLimits.strangerLineBytesMax
         var bytes = unwrapInboundIn(data)
         var lines: [ByteBuffer] = []
         while let length = bytes.lengthOfLine {
-            guard (begun?.readableBytes ?? 0) + length <= WireLimits.lineBytesMax else { return refuseLine(after: lines) }
+            guard (begun?.readableBytes ?? 0) + length <= lineBytesMax else { return refuseLine(after: lines, lineBytesMax) }
             guard let part = bytes.readSlice(length: length) else { preconditionFailure("the newline was found behind these bytes") }
             bytes.moveReaderIndex(forwardBy: 1)
             lines.append(finishLine(with: part))
         }
         if bytes.readableBytes > 0 { begin(bytes, context) }
-        if let begun, begun.readableBytes > WireLimits.lineBytesMax { return refuseLine(after: lines) }
+        if let begun, begun.readableBytes > lineBytesMax { return refuseLine(after: lines, lineBytesMax) }
         if !lines.isEmpty { session.received(lines) }
     }
 
@@ -61,10 +74,10 @@ final class LineFraming: ChannelInboundHandler {
     }
 
     /// What stands before the line in the same read is answered all the same.
-    private func refuseLine(after lines: [ByteBuffer]) {
+    private func refuseLine(after lines: [ByteBuffer], _ lineBytesMax: Int) {
         if !lines.isEmpty { session.received(lines) }
         stopListening()
-        session.refuse(.lineTooLong(WireLimits.lineBytesMax))
+        session.refuse(.lineTooLong(lineBytesMax))
     }
 
     private func stopListening() {

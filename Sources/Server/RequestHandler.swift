@@ -9,6 +9,8 @@ struct RequestHandler: Sendable {
     let version: String
     let dataPath: String
     let workers: Int
+    /// nil where none is asked for: everybody is `Identity.local`.
+    let authenticator: Authenticator?
     let maintenance: MaintenanceThread
     let damage: DamageLog
     let meter: ForegroundMeter
@@ -16,29 +18,44 @@ struct RequestHandler: Sendable {
     private let started = ContinuousClock.now
 
     init(
-        database: Database, version: String, dataPath: String, workers: Int, maintenance: MaintenanceThread, damage: DamageLog, meter: ForegroundMeter
+        database: Database, version: String, dataPath: String, workers: Int, authenticator: Authenticator?, maintenance: MaintenanceThread,
+        damage: DamageLog, meter: ForegroundMeter
     ) {
         self.database = database
         self.version = version
         self.dataPath = dataPath
         self.workers = workers
+        self.authenticator = authenticator
         self.maintenance = maintenance
         self.damage = damage
         self.meter = meter
     }
 
+    // MARK: Who asks
+
+    /// Whose a connection is before it has said anything.
+    var firstIdentity: Identity? { authenticator == nil ? .local : nil }
+
+    /// Whose a connection is after a `hello`; nil where it is nobody's. Without a token it is whose it was.
+    func identity(after hello: HelloInput, known: Identity?) -> Identity? {
+        guard let authenticator else { return .local }
+        let now = WallClock.nowMilliseconds
+        guard let token = hello.token else { return known.flatMap { $0.isExpired(at: now) ? nil : $0 } }
+        return authenticator.identity(of: token, nowMilliseconds: now)
+    }
+
     /// Whether the request asks for a sequence that is not in force yet.
-    func isBehind(_ request: Request) -> Bool {
-        request.minSequence.map { $0 > database.snapshot().sequence } ?? false
+    func isBehind(_ authorized: Authorized) -> Bool {
+        authorized.request.minSequence.map { $0 > database.snapshot().sequence } ?? false
     }
 
     /// What a request is, before it is begun. Looks into it once: to take an operation apart is to count references for all it holds.
-    func judge(_ request: Request, lineBytes: Int) -> Judgement {
-        let operation = request.operation
+    func judge(_ authorized: Authorized, lineBytes: Int) -> Judgement {
+        let operation = authorized.request.operation
         var judgement = Judgement(name: operation.name)
         switch operation {
         case .search(let search):
-            let work = work(of: search)
+            let work = database.snapshot().work(of: search.input, in: search.collection, for: authorized.caller)
             judgement.course = .read(work <= ServerLimits.tinyWork ? .tiny : work <= ServerLimits.lightWork ? .light : .large)
             judgement.weight = RequestWeight(.search, work: work)
         case .get, .read, .count:
@@ -57,25 +74,21 @@ struct RequestHandler: Sendable {
         return judgement
     }
 
-    private func work(of search: SearchRequest) -> Int {
-        database.snapshot().work(of: search.input, in: search.collection, for: nil)
-    }
-
     // MARK: Reads
 
-    func answer(_ request: Request, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
+    func answer(_ authorized: Authorized, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
         do throws(WireError) {
-            try serve(request, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
+            try serve(authorized, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
         } catch {
             if error.code == EngineError.Code.dataDamaged.rawValue { damage.report(database.snapshot()) }
-            response.failure(request.id, error)
+            response.failure(authorized.request.id, error)
         }
     }
 
     /// Why a request is not to be begun: it asks for a sequence that has not come, or too late.
-    func refusal(of request: Request, deadline: ContinuousClock.Instant?) -> WireError? {
+    func refusal(of authorized: Authorized, deadline: ContinuousClock.Instant?) -> WireError? {
         do throws(WireError) {
-            try check(request, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
+            try check(authorized.request, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
             return nil
         } catch { return error }
     }
@@ -87,26 +100,31 @@ struct RequestHandler: Sendable {
         do throws(EngineError) { try deadline.check() } catch { throw WireError(error) }
     }
 
-    private func serve(_ request: Request, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
+    private func serve(_ authorized: Authorized, deadline: Deadline, _ response: inout ResponseWriter) throws(WireError) {
+        let request = authorized.request
+        let identity = authorized.identity
         let snapshot = database.snapshot()
         try check(request, snapshot, deadline)
         switch request.operation {
         case .ping: response.pong(request.id)
-        case .hello: response.hello(request.id, version: version)
-        case .serverInfo: response.serverInfo(request.id, info(snapshot))
-        case .listCollections: response.collections(request.id, snapshot, counts: true)
+        case .hello: response.hello(request.id, version: version, identity.info)
+        case .serverInfo: response.serverInfo(request.id, info(snapshot, for: identity))
+        case .listCollections:
+            let collections = snapshot.allCollections.filter { identity.mayKnow(collection: $0.schema.name) }
+            response.collections(request.id, sequence: snapshot.sequence, collections, counts: identity.roles.contains(.admin))
         case .describeCollection(let name):
             response.collection(
-                request.id, sequence: snapshot.sequence, try engine { () throws(EngineError) in try snapshot.overview(of: name) }, counts: true)
+                request.id, sequence: snapshot.sequence, try engine { () throws(EngineError) in try snapshot.overview(of: name) },
+                counts: identity.roles.contains(.admin))
         case .count(let input):
-            let collection = try collection(input.collection, snapshot)
+            let collection = try collection(input.collection, snapshot, authorized.caller)
             let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under) }
             response.counted(request.id, sequence: snapshot.sequence, documents: count.documents, chunks: count.chunks)
         case .get(let input):
-            try response.nodes(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot), input)
+            try response.nodes(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot, authorized.caller), input)
         case .read(let input):
-            try response.document(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot), input)
-        case .search(let search): try self.search(search, request.id, snapshot, deadline, &response)
+            try response.document(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot, authorized.caller), input)
+        case .search(let search): try self.search(search, request.id, authorized.caller, snapshot, deadline, &response)
         case .serverStats: response.serverStats(request.id, serverStatistics)
         case .jobs:
             let jobs = database.jobs
@@ -133,18 +151,18 @@ struct RequestHandler: Sendable {
     }
 
     private func search(
-        _ search: SearchRequest, _ id: RequestID, _ snapshot: DatabaseSnapshot, _ deadline: Deadline, _ response: inout ResponseWriter
+        _ search: SearchRequest, _ id: RequestID, _ caller: Caller?, _ snapshot: DatabaseSnapshot, _ deadline: Deadline, _ response: inout ResponseWriter
     ) throws(WireError) {
         let start = ContinuousClock.now
-        let collection = try collection(search.collection, snapshot)
+        let collection = try collection(search.collection, snapshot, caller)
         let result = try engine { () throws(EngineError) in try collection.search(search.input, deadline: deadline) }
         if result.damage != nil { damage.report(try engine { () throws(EngineError) in try snapshot.overview(of: search.collection) }) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
     }
 
-    private func collection(_ name: String, _ snapshot: DatabaseSnapshot) throws(WireError) -> CollectionSnapshot {
-        try engine { () throws(EngineError) in try snapshot.collection(name) }
+    private func collection(_ name: String, _ snapshot: DatabaseSnapshot, _ caller: Caller?) throws(WireError) -> CollectionSnapshot {
+        try engine { () throws(EngineError) in try snapshot.collection(name, for: caller) }
     }
 
     private func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
@@ -153,10 +171,10 @@ struct RequestHandler: Sendable {
 
     private var uptimeSeconds: Int { Int((ContinuousClock.now - started) / .seconds(1)) }
 
-    private func info(_ snapshot: DatabaseSnapshot) -> ServerInfo {
+    private func info(_ snapshot: DatabaseSnapshot, for identity: Identity) -> ServerInfo {
         ServerInfo(
-            version: version, sequence: snapshot.sequence, collections: snapshot.collectionNames.count,
-            uptimeSeconds: uptimeSeconds, dataPath: dataPath, workers: workers)
+            version: version, sequence: snapshot.sequence, collections: snapshot.collectionNames.count(where: identity.mayKnow),
+            uptimeSeconds: uptimeSeconds, dataPath: identity.roles.contains(.admin) ? dataPath : nil, workers: workers)
     }
 
     private var serverStatistics: ServerStatistics {
@@ -167,7 +185,8 @@ struct RequestHandler: Sendable {
     // MARK: Background work
 
     /// With the sequence that files cover, or what kept them from it.
-    func answer(_ request: Request, with result: Result<UInt64, EngineError>, into response: inout ResponseWriter) {
+    func answer(_ authorized: Authorized, with result: Result<UInt64, EngineError>, into response: inout ResponseWriter) {
+        let request = authorized.request
         switch result {
         case .success(let covered): response.done(request.id, sequence: covered)
         case .failure(let error): response.failure(request.id, WireError(error))
@@ -189,7 +208,8 @@ struct RequestHandler: Sendable {
         return nil
     }
 
-    func answer(_ request: Request, with result: Result<WriteOutcome, EngineError>, into response: inout ResponseWriter) {
+    func answer(_ authorized: Authorized, with result: Result<WriteOutcome, EngineError>, into response: inout ResponseWriter) {
+        let request = authorized.request
         switch (result, request.operation) {
         case (.failure(let error), _): response.failure(request.id, WireError(error))
         case (.success(let outcome), .upsert): response.upserted(request.id, outcome)

@@ -11,6 +11,8 @@ enum ServerLimits {
     /// More log than this is not let grow before it is brought into files.
     static let checkpointMebibytesMax = 4096.0
     static let connectionsMax = 4096
+    /// How long a connection may be nobody's, where authentication is configured.
+    static let helloSeconds = 2
     /// How long one connection's lines are handled before others have their turn, and how long answers wait for those that
     /// follow. A write of answers and the wake-ups around it take about 30 microseconds.
     static let turn = Duration.milliseconds(2)

@@ -48,7 +48,11 @@ final class Session: Sendable {
         var isReadingPaused = false
         var inputEnded = false
         var isDraining = false
+        /// Its token was not valid: nothing more is taken from it.
+        var isTurnedAway = false
         var isClosed = false
+        /// Whose the lines are that have not been looked at yet; nil while it is nobody's.
+        var identity: Identity?
 
         var waitingLines: Int { lines.count - firstLine }
         /// Answers that the peer has not taken, gathered here or given to the channel.
@@ -89,7 +93,11 @@ final class Session: Sendable {
         self.workers = workers
         self.handler = handler
         self.patienceSeconds = patienceSeconds
+        state.withLock { $0.identity = handler.firstIdentity }
     }
+
+    /// Whether somebody has said who asks. Once so, it stays: a token that has run out can be followed by a new one.
+    var isKnown: Bool { state.withLock { $0.identity != nil } }
 
     /// Whether the peer is held back: what it has begun to send cannot arrive.
     var isReadingPaused: Bool { state.withLock { $0.isReadingPaused } }
@@ -100,6 +108,7 @@ final class Session: Sendable {
     func received(_ lines: [ByteBuffer]) {
         let now = ContinuousClock.now
         let (needsTurn, pause) = state.withLock { state in
+            guard !state.isTurnedAway else { return (false, false) }
             for line in lines {
                 state.lines.append(Line(bytes: line, arrived: now))
                 state.requestsInFlight += 1
@@ -139,8 +148,8 @@ final class Session: Sendable {
         let end = ContinuousClock.now + ServerLimits.turn
         var shared: [Read] = []
         repeat {
-            guard let line = nextLine() else { return answer(shared, worker) }
-            if handle(line, worker, &shared) == .leave { return }
+            guard let (line, identity) = nextLine() else { return answer(shared, worker) }
+            if handle(line, identity, worker, &shared) == .leave { return }
         } while ContinuousClock.now < end
         answer(shared, worker)
         scheduleTurn()
@@ -148,13 +157,13 @@ final class Session: Sendable {
 
     /// A read that needs no turn any more.
     private struct Read: Sendable {
-        var request: Request
+        var authorized: Authorized
         var deadline: ContinuousClock.Instant?
         var ticket: Ticket
     }
 
     private func answer(_ reads: [Read], _ worker: Worker) {
-        for read in reads { self.read(read.request, deadline: read.deadline, read.ticket, worker) }
+        for read in reads { self.read(read.authorized, deadline: read.deadline, read.ticket, worker) }
         flushSoon()
     }
 
@@ -172,11 +181,11 @@ final class Session: Sendable {
 
     /// The next line, or nil where there is none or the peer must read first: the turn ends in the same moment, so none
     /// is forgotten.
-    private func nextLine() -> Line? {
+    private func nextLine() -> (Line, Identity?)? {
         state.withLock { state in
             let line = state.isClosed || state.isOutputFull ? nil : state.popLine()
             if line == nil { state.hasTurn = false }
-            return line
+            return line.map { ($0, state.identity) }
         }
     }
 
@@ -191,7 +200,7 @@ final class Session: Sendable {
     }
 
     /// Answers a line, or sees to it that it will be. Light reads gather in `shared` where another thread can be given them.
-    private func handle(_ line: Line, _ worker: Worker, _ shared: inout [Read]) -> Next {
+    private func handle(_ line: Line, _ identity: Identity?, _ worker: Worker, _ shared: inout [Read]) -> Next {
         var ticket = Ticket(byteCount: line.bytes.readableBytes, arrived: line.arrived)
         let request: Request
         do {
@@ -201,67 +210,98 @@ final class Session: Sendable {
             send(worker, ticket)
             return .proceed
         }
-        let judgement = handler.judge(request, lineBytes: ticket.byteCount)
+        var identity = identity
+        if case .hello(let hello) = request.operation {
+            guard let known = handler.identity(after: hello, known: identity) else { return turnAway(request.id, ticket, worker, &shared) }
+            identity = known
+            state.withLock { $0.identity = known }
+        }
+        let authorized: Authorized
+        let id = request.id
+        do throws(WireError) { authorized = try request.authorize(identity) } catch {
+            worker.response.failure(id, error)
+            send(worker, ticket)
+            return .proceed
+        }
+        let judgement = handler.judge(authorized, lineBytes: ticket.byteCount)
         ticket.operation = judgement.name
         ticket.weight = judgement.weight
         if ticket.weight != nil { handler.meter.begin() }
-        let deadline = request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
+        let deadline = authorized.request.deadlineMilliseconds.map { line.arrived + .milliseconds($0) }
         switch judgement.course {
         case .read(.tiny):
-            read(request, deadline: deadline, ticket, worker)
+            read(authorized, deadline: deadline, ticket, worker)
             return .proceed
         case .read(.light):
             if !shared.isEmpty || canShare {
-                shared.append(Read(request: request, deadline: deadline, ticket: ticket))
+                shared.append(Read(authorized: authorized, deadline: deadline, ticket: ticket))
                 if shared.count == ServerLimits.readsSharedAtOnce { hand(over: &shared) }
             } else {
-                read(request, deadline: deadline, ticket, worker)
+                read(authorized, deadline: deadline, ticket, worker)
             }
             return .proceed
         case .read(.large):
             hand(over: &shared)
             flushSoon()
             passTurn()
-            read(request, deadline: deadline, ticket, worker)
+            read(authorized, deadline: deadline, ticket, worker)
             flushSoon()
             return .leave
         case .order(let order):
-            read(request, order: order, deadline: deadline, ticket, worker)
+            read(authorized, order: order, deadline: deadline, ticket, worker)
             return .proceed
         case .write(let write):
             // A write whose caller has given up is not begun. Once it has its place in the order it is carried out.
             guard let refusal = handler.refusal(ofWriteBy: deadline) else {
                 hand(over: &shared)
-                return store(write, request, ticket, worker)
+                return store(write, authorized, ticket, worker)
             }
-            worker.response.failure(request.id, refusal)
+            worker.response.failure(id, refusal)
             send(worker, ticket)
             return .proceed
         }
     }
 
+    /// A token that is not valid is the end of its connection: what was under way is answered, what stands behind it is not looked at.
+    private func turnAway(_ id: RequestID, _ ticket: Ticket, _ worker: Worker, _ shared: inout [Read]) -> Next {
+        hand(over: &shared)
+        state.withLock { state in
+            state.isTurnedAway = true
+            state.hasTurn = false
+            while let line = state.popLine() {
+                state.requestsInFlight -= 1
+                state.bytesInFlight -= line.bytes.readableBytes
+            }
+        }
+        drain()
+        worker.response.failure(id, .unauthenticated("the token is not valid"))
+        send(worker, ticket)
+        flushSoon()
+        return .leave
+    }
+
     /// Answers a read, or hands on an order; one that must see a sequence not reached yet comes back later instead of blocking a worker.
     private func read(
-        _ request: Request, order: MaintenanceThread.Order? = nil, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker
+        _ authorized: Authorized, order: MaintenanceThread.Order? = nil, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker
     ) {
-        if request.minSequence != nil, waits(request, order, deadline, ticket) { return }
+        if authorized.request.minSequence != nil, waits(authorized, order, deadline, ticket) { return }
         if let order {
-            carryOut(order, request, deadline: deadline, ticket, worker)
+            carryOut(order, authorized, deadline: deadline, ticket, worker)
         } else {
-            handler.answer(request, deadline: deadline, into: &worker.response)
+            handler.answer(authorized, deadline: deadline, into: &worker.response)
             send(worker, ticket)
         }
     }
 
     /// Whether the request is behind and comes back, as long as there is time and somebody to wait for.
-    private func waits(_ request: Request, _ order: MaintenanceThread.Order?, _ deadline: ContinuousClock.Instant?, _ ticket: Ticket) -> Bool {
+    private func waits(_ authorized: Authorized, _ order: MaintenanceThread.Order?, _ deadline: ContinuousClock.Instant?, _ ticket: Ticket) -> Bool {
         let patience = deadline ?? ticket.arrived + .milliseconds(ServerLimits.sequenceWaitMilliseconds)
-        guard handler.isBehind(request), ContinuousClock.now < patience, mayWait else { return false }
+        guard handler.isBehind(authorized), ContinuousClock.now < patience, mayWait else { return false }
         var ticket = ticket
         if ticket.weight.take() != nil { handler.meter.abandon() }
         channel.eventLoop.scheduleTask(in: .milliseconds(Int64(ServerLimits.sequencePollMilliseconds))) { [ticket] in
             self.workers.submit { worker in
-                self.read(request, order: order, deadline: deadline, ticket, worker)
+                self.read(authorized, order: order, deadline: deadline, ticket, worker)
                 self.flushSoon()
             }
         }
@@ -270,17 +310,17 @@ final class Session: Sendable {
 
     /// Hands background work to its thread, which takes as long as it takes; at its deadline the request is answered and
     /// the work goes on.
-    private func carryOut(_ order: MaintenanceThread.Order, _ request: Request, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) {
+    private func carryOut(_ order: MaintenanceThread.Order, _ authorized: Authorized, deadline: ContinuousClock.Instant?, _ ticket: Ticket, _ worker: Worker) {
         // Its deadline is none of the work's concern: that goes on in any case.
-        if let refusal = handler.refusal(of: request, deadline: nil) {
-            worker.response.failure(request.id, refusal)
+        if let refusal = handler.refusal(of: authorized, deadline: nil) {
+            worker.response.failure(authorized.request.id, refusal)
             return send(worker, ticket)
         }
         let isAnswered = Flag()
         let answer: @Sendable (Result<UInt64, EngineError>) -> Void = { result in
             guard isAnswered.raise() else { return }
             self.workers.withWorker { worker in
-                self.handler.answer(request, with: result, into: &worker.response)
+                self.handler.answer(authorized, with: result, into: &worker.response)
                 self.send(worker, ticket)
             }
             self.flushSoon()
@@ -300,12 +340,12 @@ final class Session: Sendable {
     private var mayWait: Bool { state.withLock { !$0.isClosed && !$0.isDraining } }
 
     /// Gives a write its place in the order, then lets the next line follow while this one is made durable.
-    private func store(_ write: Write, _ request: Request, _ ticket: Ticket, _ worker: Worker) -> Next {
+    private func store(_ write: Write, _ authorized: Authorized, _ ticket: Ticket, _ worker: Worker) -> Next {
         // What follows may need the collection to be there (or gone), so it waits until it is.
         let keepsTurn = write.changesCollections
         handler.database.enqueue(write) { result in
             self.workers.withWorker { worker in
-                self.handler.answer(request, with: result, into: &worker.response)
+                self.handler.answer(authorized, with: result, into: &worker.response)
                 self.send(worker, ticket)
             }
             self.flushSoon()

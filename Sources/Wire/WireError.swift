@@ -55,6 +55,12 @@ package struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
         WireError(code: "limit_exceeded", message: "at most \(max) elements", field: field)
     }
 
+    /// Nobody is known on this connection (any more). `message` says why as far as whoever asks may know.
+    package static func unauthenticated(_ message: String) -> WireError { WireError(code: "unauthenticated", message: message) }
+
+    /// Somebody is known, and may not do this.
+    package static func forbidden(_ message: String, field: String? = nil) -> WireError { WireError(code: "forbidden", message: message, field: field) }
+
     package static func lineTooLong(_ limit: Int) -> WireError {
         WireError(code: "line_too_long", message: "a line has at most \(limit) bytes; the connection is closed, as what follows cannot be told apart")
     }

@@ -2,6 +2,9 @@
 
 package enum WireLimits {
     package static let lineBytesMax = 32 << 20
+    /// Until `hello` has said who asks, where that is asked for: what strangers may have the daemon hold.
+    package static let strangerLineBytesMax = 4096
+    package static let tokenBytesMax = 4096
     package static let depthMax = 32
     package static let requestsInFlightMax = 256
     package static let bytesInFlightMax = 64 << 20

@@ -1,6 +1,8 @@
 // What every command that speaks to a daemon shares: where it is, and how answers are shown.
 import ArgumentParser
 import Client
+import Foundation
+import Storage
 import Wire
 
 struct ConnectionOptions: ParsableArguments {
@@ -9,6 +11,9 @@ struct ConnectionOptions: ParsableArguments {
 
     @Option(name: .customLong("port"), help: ArgumentHelp("The daemon's port. (default: \(defaultPort))", valueName: "port"))
     var givenPort: Int?
+
+    @Option(help: ArgumentHelp("A file that holds the token to say hello with. (default: the variable NEEDLETAIL_TOKEN)", valueName: "file"))
+    var tokenFile: String?
 
     @Flag(help: "Print the daemon's answer as it is, one JSON object a line.")
     var json = false
@@ -20,7 +25,16 @@ struct ConnectionOptions: ParsableArguments {
     /// Whether a daemon was named, be it the one there would be anyway.
     var isGiven: Bool { givenHost != nil || givenPort != nil }
 
-    func connect() async throws -> Client { try await Client.connect(host: host, port: port) }
+    func connect() async throws -> Client { try await Client.connect(host: host, port: port, token: try token()) }
+
+    /// Never an argument: those are seen by everybody on the machine.
+    private func token() throws -> String? {
+        guard let tokenFile else { return Token.fromEnvironment }
+        let text: String
+        do { text = String(decoding: try SecretFile.read(tokenFile), as: UTF8.self) } catch { throw CommandFailure(description: error.description) }
+        guard let token = Token(text) else { throw CommandFailure(description: "\(tokenFile) holds no token") }
+        return token.text
+    }
 
     /// Asks once; with `--json` the answer is printed, whatever it says, and otherwise shown by `show`.
     func ask(_ op: StaticString, _ members: (inout RequestWriter) throws -> Void = { _ in }, show: (JSONTree) -> Void) async throws {
@@ -33,6 +47,32 @@ struct ConnectionOptions: ParsableArguments {
             throw failure
         }
         if !json { show(answer.root) }
+    }
+}
+
+/// What a connection says who it is with.
+struct Token {
+    let text: String
+
+    /// Nil for nothing but space. The newline that editors leave belongs to the file.
+    init?(_ text: String) {
+        self.text = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        if self.text.isEmpty { return nil }
+    }
+
+    static var fromEnvironment: String? { ProcessInfo.processInfo.environment["NEEDLETAIL_TOKEN"].flatMap(Token.init)?.text }
+}
+
+/// On whose behalf a command reads.
+struct CallerOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Read as this person: user:NAME. Takes a token with the role service.", valueName: "user"))
+    var asUser: String?
+
+    @Option(help: ArgumentHelp("Read as this agent, or as it for the person: agent:NAME.", valueName: "agent"))
+    var asAgent: String?
+
+    func write(to request: inout RequestWriter) {
+        request.object("as", [("user", asUser), ("agent", asAgent)].compactMap { name, value in value.map { (name, $0) } })
     }
 }
 

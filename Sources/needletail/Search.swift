@@ -42,6 +42,7 @@ struct Search: AsyncParsableCommand {
     var exact = false
 
     @OptionGroup var embedding: EmbeddingOptions
+    @OptionGroup var caller: CallerOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -52,6 +53,7 @@ struct Search: AsyncParsableCommand {
         let textVector = try await vectorOfText()
         try await connection.ask("search") { request in
             request.string("collection", collection)
+            caller.write(to: &request)
             request.vector("vector", textVector)
             if let vector {
                 if vector.hasPrefix("[") { try request.verbatim("vector", vector) } else { request.string("vector", vector) }
@@ -113,11 +115,13 @@ struct Get: AsyncParsableCommand {
     @Argument(help: "Ids of documents or folders.")
     var ids: [String]
 
+    @OptionGroup var caller: CallerOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
         try await connection.ask("get") { request in
             request.string("collection", collection)
+            caller.write(to: &request)
             request.strings("ids", ids)
         } show: { root in
             for document in root["documents"]?.array ?? [] { show(document) }

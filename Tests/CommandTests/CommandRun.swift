@@ -19,12 +19,13 @@ struct CommandRun {
 struct NoOutput: Error { let errors: String }
 
 /// Runs `needletail` in `directory` to its end.
-func needletail(_ arguments: String..., in directory: TemporaryDirectory, input: String? = nil) throws -> CommandRun {
-    try needletail(arguments, in: directory, input: input)
+func needletail(_ arguments: String..., in directory: TemporaryDirectory, input: String? = nil, environment: [String: String] = [:]) throws -> CommandRun {
+    try needletail(arguments, in: directory, input: input, environment: environment)
 }
 
-func needletail(_ arguments: [String], in directory: TemporaryDirectory, input: String? = nil) throws -> CommandRun {
+func needletail(_ arguments: [String], in directory: TemporaryDirectory, input: String? = nil, environment: [String: String] = [:]) throws -> CommandRun {
     let process = command(arguments, in: directory)
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
     let outputs = try TemporaryDirectory()
     process.standardOutput = try writable(outputs.file("out"))
     process.standardError = try writable(outputs.file("err"))

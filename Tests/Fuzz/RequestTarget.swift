@@ -136,9 +136,9 @@ enum RequestScript {
         case .jobs: response.jobs(id, underWay: database.jobs.underWay, finished: database.jobs.finished)
         case .serverStats:
             response.serverStats(id, ServerStatistics(uptimeSeconds: 0, connections: 0, operations: [], database: database.statistics))
-        case .hello: response.hello(id, version: "")
+        case .hello: response.hello(id, version: "", IdentityInfo(name: "", roles: []))
         case .ping, .serverInfo: response.pong(id)
-        case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot) }
+        case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot, snapshot.collectionNames) }
         case .describeCollection(let name): response.collection(id, sequence: 1, try collection(name, snapshot))
         case .get(let input): try response.nodes(id, sequence: 1, try collection(input.collection, snapshot), input)
         case .read(let input): try response.document(id, sequence: 1, try collection(input.collection, snapshot), input)

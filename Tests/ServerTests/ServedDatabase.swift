@@ -15,6 +15,12 @@ final class ServedDatabase {
         try self.init(at: directory.file("db"), in: directory, arguments, environment: environment)
     }
 
+    /// Serves those alone whom the configuration, given as JSON, lets in.
+    convenience init(authentication: String, _ arguments: [String] = []) throws {
+        let directory = try TemporaryDirectory()
+        try self.init(at: directory.file("db"), in: directory, ["--auth", try directory.secretFile("auth.json", authentication)] + arguments)
+    }
+
     /// `directory` is what `path` goes with.
     init(at path: String, in directory: TemporaryDirectory, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
         self.directory = directory

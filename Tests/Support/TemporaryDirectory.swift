@@ -20,6 +20,13 @@ package final class TemporaryDirectory: Sendable {
 
     package func file(_ name: String) -> String { path + "/" + name }
 
+    /// Writes a file that is nobody's but its owner's; its path.
+    package func secretFile(_ name: String, _ text: String, mode: Int = 0o600) throws -> String {
+        try text.write(toFile: file(name), atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file(name))
+        return file(name)
+    }
+
     /// Leaves the directory to whoever wants to know what went wrong in it.
     package func keep() {
         isKept.store(true, ordering: .relaxed)

@@ -44,6 +44,19 @@ import Wire
         }
     }
 
+    @Test func `a request is made as a person, an agent, or an agent for a person`() throws {
+        func caller(_ json: String) throws -> Caller? { try request(#"{"op":"count","as":\#(json),"collection":"kb"}"#).claimed }
+        let long = "user:" + String(repeating: "x", count: 507)
+        #expect(try caller(#"{"user":"user:ana"}"#) == Caller(user: "user:ana"))
+        #expect(try caller(#"{"agent":"agent:weekly"}"#) == Caller(user: nil, agent: "agent:weekly"))
+        #expect(try caller(#"{"agent":"agent:agent:x","user":"\#(long)"}"#) == Caller(user: long, agent: "agent:agent:x"))
+        #expect(try request(#"{"op":"count","collection":"kb"}"#).claimed == nil)
+    }
+
+    @Test func `of all operations those that look at documents and change them are made as somebody`() {
+        #expect(Set(OperationName.allCases.filter(\.hasCaller)) == [.get, .read, .search, .count, .patch, .delete])
+    }
+
     // MARK: Every error names its field
 
     private static let wrong: [(line: String, code: String, field: String)] = [
@@ -55,7 +68,15 @@ import Wire
         (#"{"op":"ping","min_seq":1.5}"#, "invalid_value", "min_seq"), (#"{"op":"ping","min_seq":18446744073709551615}"#, "invalid_value", "min_seq"),
         (#"{"op":"ping","x":1}"#, "unknown_field", "x"), (#"{"op":"ping","ID":1}"#, "unknown_field", "ID"), (#"{"op":"ping","":1}"#, "unknown_field", ""), (#"{"op":"ping","op":"ping"}"#, "duplicate_key", "op"),
         (#"{"op":"ping","id":1,"id":1}"#, "duplicate_key", "id"),
-        (#"{"op":"hello","client":5}"#, "invalid_value", "client"), (#"{"op":"hello","token":"x"}"#, "unknown_field", "token"), (#"{"op":"server.info","collection":"kb"}"#, "unknown_field", "collection"),
+        (#"{"op":"hello","client":5}"#, "invalid_value", "client"), (#"{"op":"hello","token":5}"#, "invalid_value", "token"), (#"{"op":"hello","tokens":"x"}"#, "unknown_field", "tokens"), (#"{"op":"server.info","collection":"kb"}"#, "unknown_field", "collection"),
+        (#"{"op":"hello","token":"\#(String(repeating: "x", count: 4097))"}"#, "invalid_value", "token"),
+        // On whose behalf.
+        (#"{"op":"count","collection":"kb","as":null}"#, "invalid_value", "as"), (#"{"op":"count","collection":"kb","as":[]}"#, "invalid_value", "as"), (#"{"op":"count","collection":"kb","as":{}}"#, "missing_field", "as.user"),
+        (#"{"op":"count","collection":"kb","as":{"user":null}}"#, "invalid_value", "as.user"), (#"{"op":"count","collection":"kb","as":{"user":"user:"}}"#, "invalid_value", "as.user"),
+        (#"{"op":"count","collection":"kb","as":{"user":"User:a"}}"#, "invalid_value", "as.user"), (#"{"op":"count","collection":"kb","as":{"user":"user:a","agent":"user:a"}}"#, "invalid_value", "as.agent"),
+        (#"{"op":"count","collection":"kb","as":{"user":"user:\u0000"}}"#, "invalid_value", "as.user"), (#"{"op":"count","collection":"kb","as":{"user":"user:\#(String(repeating: "x", count: 508))"}}"#, "invalid_value", "as.user"),
+        (#"{"op":"count","collection":"kb","as":{"user":"user:a","user":"user:b"}}"#, "duplicate_key", "as.user"), (#"{"op":"count","collection":"kb","as":{"user":"user:a"},"as":{"user":"user:b"}}"#, "duplicate_key", "as"),
+        (#"{"op":"count","collection":"kb","as":{"role":"admin"}}"#, "unknown_field", "as.role"), (#"{"op":"ping","as":{"user":"user:a"}}"#, "invalid_value", "as"), (#"{"op":"hello","as":{"user":"user:a"}}"#, "invalid_value", "as"),
         // collection.create
         (#"{"op":"collection.create"}"#, "missing_field", "name"), (#"{"op":"collection.create","name":""}"#, "missing_field", "name"), (#"{"op":"collection.create","name":5}"#, "invalid_value", "name"),
         (#"{"op":"collection.create","name":"a","collection":"b"}"#, "invalid_value", "collection"), (#"{"op":"collection.create","collection":"a","name":"b"}"#, "invalid_value", "name"),

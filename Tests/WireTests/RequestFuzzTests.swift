@@ -6,7 +6,7 @@ import Wire
 
 @Suite struct RequestFuzzTests {
     private static let requests = [
-        #"{"id":1,"op":"hello","client":"a test"}"#,
+        #"{"id":1,"op":"hello","client":"a test","token":"needletail_0123456789abcdef"}"#,
         #"{"id":"x","op":"ping","deadline_ms":100,"min_seq":3}"#,
         #"{"op":"server.info","id":-5}"#,
         #"{"id":1,"op":"collection.create","name":"kb","dim":4,"metric":"cosine","fields":{"team":"keyword","tags":"keyword[]","year":"int","due":"time"},"access":"open"}"#,
@@ -19,7 +19,7 @@ import Wire
         #"{"id":7,"op":"get","collection":"kb","ids":["a","b"],"with":["fields"]}"#,
         #"{"id":8,"op":"delete","collection":"kb","under":"f","filter":{"team":"cs"}}"#,
         #"{"id":8,"op":"patch","collection":"kb","ids":["a"],"if_version":2,"title":"T","url":null,"parent":"f","time":"2026-10-01","set":{"team":"cs","tags":["x"]},"unset":["year"]}"#,
-        #"{"id":9,"op":"count","collection":"kb","filter":{"time":{"$gt":0}}}"#,
+        #"{"id":9,"op":"count","collection":"kb","filter":{"time":{"$gt":0}},"as":{"user":"user:ana","agent":"agent:weekly"}}"#,
     ].map { Array($0.utf8) }
 
     @Test(arguments: [1, 2, 3, 8])

@@ -16,10 +16,12 @@ package struct Request: Sendable {
     package var deadlineMilliseconds: Int?
     /// The caller has seen this sequence and wants an answer no older.
     package var minSequence: UInt64?
+    /// On whose behalf it says it is made (`as`). A claim: whether this connection may make it is for the server to say.
+    package var claimed: Caller?
 }
 
 package enum Operation: Sendable {
-    case hello(client: String?)
+    case hello(HelloInput)
     case ping
     case serverInfo
     case serverStats
@@ -90,6 +92,12 @@ extension Operation {
         case .count: .count
         }
     }
+}
+
+package struct HelloInput: Sendable {
+    /// A static key or a signed token; never shown, logged or kept.
+    package var token: String?
+    package var client: String?
 }
 
 package struct ExportInput: Sendable {

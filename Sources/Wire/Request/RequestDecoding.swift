@@ -37,6 +37,7 @@ package struct RequestDecoder: ~Copyable {
                 throw WireError(code: "unknown_op", message: "there is no operation \"\(op)\"; there are: \(operations.keys.sorted().joined(separator: " "))", field: "op")
             }
             request.operation = try decode(root)
+            if let claimed = root.firstMember("as") { request.claimed = try claimed.decodeCaller("as", of: request.operation.name) }
         } catch { throw RefusedLine(id: request.id, error: error) }
         return request
     }
@@ -83,7 +84,7 @@ package struct RequestDecoder: ~Copyable {
     ) throws(WireError) {
         try root.forEachMember("", areDistinct: true) { (key, value) throws(WireError) in
             switch key {
-            case "id", "op", "deadline_ms", "min_seq": break
+            case "id", "op", "deadline_ms", "min_seq", "as": break
             default: guard try body(key, value) else { throw .unknown(key, in: op) }
             }
         }
@@ -101,13 +102,19 @@ package struct RequestDecoder: ~Copyable {
     // MARK: Operations
 
     private static func hello(_ root: borrowing JSONValue) throws(WireError) -> Operation {
-        var client: String?
+        var input = HelloInput()
         try members(root, "hello") { (key, value) throws(WireError) in
-            guard key == "client" else { return false }
-            client = try value.decodeString(key)
+            switch key {
+            case "token":
+                let token = try value.decodeString(key)
+                guard token.utf8.count <= WireLimits.tokenBytesMax else { throw .invalid(key, "at most \(WireLimits.tokenBytesMax) bytes") }
+                input.token = token
+            case "client": input.client = try value.decodeString(key)
+            default: return false
+            }
             return true
         }
-        return .hello(client: client)
+        return .hello(input)
     }
 
     /// `name`, or `collection` as the other operations call it.

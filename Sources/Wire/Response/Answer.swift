@@ -37,6 +37,13 @@ package enum JSONTree: Hashable, Sendable {
     case bool(Bool)
     case null
 
+    /// A whole document in bytes, within bounds.
+    package init(parsing bytes: [UInt8], depthMax: Int = WireLimits.depthMax) throws(JSONError) {
+        var parser = JSONParser(bytesMax: WireLimits.lineBytesMax, depthMax: depthMax)
+        // Sound: bytes have no invalid pattern.
+        try self.init(try parser.parse(unsafe bytes.span.bytes))
+    }
+
     package init(_ value: borrowing JSONValue) throws(JSONError) {
         if var members = value.members {
             var object: [String: JSONTree] = [:]

@@ -78,7 +78,7 @@ package struct ResponseWriter: Sendable {
         end()
     }
 
-    package mutating func hello(_ id: RequestID, version: String) {
+    package mutating func hello(_ id: RequestID, version: String, _ identity: IdentityInfo) {
         begin(id, ok: true)
         json.key("server")
         json.string("needletail")
@@ -86,8 +86,37 @@ package struct ResponseWriter: Sendable {
         json.string(version)
         json.key("protocol")
         json.int(1)
+        self.identity(identity)
         limits()
         end()
+    }
+
+    private mutating func identity(_ identity: IdentityInfo) {
+        json.key("identity")
+        json.beginObject()
+        json.key("name")
+        json.string(identity.name)
+        json.key("roles")
+        strings(identity.roles)
+        if let user = identity.caller?.user {
+            json.key("user")
+            json.string(user)
+        }
+        if let agent = identity.caller?.agent {
+            json.key("agent")
+            json.string(agent)
+        }
+        if let collections = identity.collections {
+            json.key("collections")
+            strings(collections)
+        }
+        json.endObject()
+    }
+
+    private mutating func strings(_ texts: [String]) {
+        json.beginArray()
+        for text in texts { json.string(text) }
+        json.endArray()
     }
 
     package mutating func serverInfo(_ id: RequestID, _ info: ServerInfo) {
@@ -102,8 +131,10 @@ package struct ResponseWriter: Sendable {
         json.int(info.collections)
         json.key("uptime_s")
         json.int(info.uptimeSeconds)
-        json.key("data")
-        json.string(info.dataPath)
+        if let dataPath = info.dataPath {
+            json.key("data")
+            json.string(dataPath)
+        }
         json.key("workers")
         json.int(info.workers)
         json.key("kernels")
@@ -137,11 +168,11 @@ package struct ResponseWriter: Sendable {
     // MARK: Collections
 
     /// - Parameter counts: whether to tell how much is there, of collections too whose documents have rights.
-    package mutating func collections(_ id: RequestID, _ snapshot: DatabaseSnapshot, counts: Bool) {
-        begin(id, sequence: snapshot.sequence)
+    package mutating func collections(_ id: RequestID, sequence: UInt64, _ collections: [CollectionOverview], counts: Bool) {
+        begin(id, sequence: sequence)
         json.key("collections")
         json.beginArray()
-        for collection in snapshot.allCollections { describe(collection, counts: counts) }
+        for collection in collections { describe(collection, counts: counts) }
         json.endArray()
         end()
     }
@@ -246,16 +277,33 @@ package struct ResponseWriter: Sendable {
     }
 }
 
+/// What `hello` tells of whoever asks.
+package struct IdentityInfo: Sendable {
+    package var name: String
+    package var roles: [String]
+    package var caller: Caller?
+    /// nil where all are open to it.
+    package var collections: [String]?
+
+    package init(name: String, roles: [String], caller: Caller? = nil, collections: [String]? = nil) {
+        self.name = name
+        self.roles = roles
+        self.caller = caller
+        self.collections = collections
+    }
+}
+
 /// What `server.info` tells.
 package struct ServerInfo: Sendable {
     package var version: String
     package var sequence: UInt64
     package var collections: Int
     package var uptimeSeconds: Int
-    package var dataPath: String
+    /// nil where it is none of the caller's concern.
+    package var dataPath: String?
     package var workers: Int
 
-    package init(version: String, sequence: UInt64, collections: Int, uptimeSeconds: Int, dataPath: String, workers: Int) {
+    package init(version: String, sequence: UInt64, collections: Int, uptimeSeconds: Int, dataPath: String?, workers: Int) {
         self.version = version
         self.sequence = sequence
         self.collections = collections

@@ -29,7 +29,7 @@ final class OverWire: Subject {
 
     init(_ address: DaemonAddress, collection: String, _ choice: IndexChoice, reuses: Bool, connections: Int) async throws {
         var clients: [Client] = []
-        for _ in 0..<connections { clients.append(try await Client.connect(host: address.host, port: address.port)) }
+        for _ in 0..<connections { clients.append(try await Client.connect(host: address.host, port: address.port, token: Token.fromEnvironment)) }
         self.clients = clients
         self.collection = collection
         self.choice = choice

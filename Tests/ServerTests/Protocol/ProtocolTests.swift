@@ -89,7 +89,7 @@ private final class TranscriptReplay {
         self.name = name
         transcript = try Transcript(name)
         schemas = try Schemas()
-        served = try ServedDatabase()
+        served = try transcript.authentication.map { try ServedDatabase(authentication: $0) } ?? ServedDatabase()
         connection = try served.daemon.connect()
     }
 
@@ -101,7 +101,7 @@ private final class TranscriptReplay {
 
     private func take(_ step: TranscriptStep, _ place: String) throws {
         switch step {
-        case .note: break
+        case .note, .authentication: break
         case .send(let line, let request):
             if let request { requests[request["id"] ?? .null] = request }
             try connection.sendLine(line)

@@ -21,6 +21,8 @@ enum TranscriptStep {
     case sendBytes([UInt8])
     case expect(JSONTree)
     case finishSending, expectClosed, restart
+    /// What the daemon is started with; it stands before anything is sent.
+    case authentication(String)
 }
 
 struct Transcript {
@@ -30,6 +32,12 @@ struct Transcript {
     init(_ name: String) throws {
         let lines = try ProtocolFiles.text("transcripts/\(name)").split(separator: "\n", omittingEmptySubsequences: true)
         steps = try lines.enumerated().map { index, line in (index + 1, try Self.step(String(line), "\(name):\(index + 1)")) }
+    }
+
+    /// What the daemon is to be started with, where the transcript says so.
+    var authentication: String? {
+        for case (_, .authentication(let text)) in steps { return text }
+        return nil
     }
 
     private static func step(_ line: String, _ place: String) throws -> TranscriptStep {
@@ -44,6 +52,7 @@ struct Transcript {
             guard let data = Data(base64Encoded: text) else { throw TranscriptError(description: "\(place): not base64") }
             return .sendBytes(Array(data))
         case ("expect", .object): return .expect(value)
+        case ("authentication", .object): return .authentication(String(line.dropFirst(#"{"authentication":"#.count).dropLast()))
         case ("finish_sending", .bool(true)): return .finishSending
         case ("expect_closed", .bool(true)): return .expectClosed
         case ("restart", .bool(true)): return .restart
