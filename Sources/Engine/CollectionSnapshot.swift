@@ -31,8 +31,40 @@ package final class CollectionSnapshot: Sendable {
 
     /// The node with this id.
     package func node(_ id: String) -> NodeView? {
-        state.documents.find(id).map { NodeView(collection: self, number: $0) }
+        find(id).map { NodeView(collection: self, number: $0) }
     }
+
+    // MARK: What a caller may be told of
+
+    // The door: wherever a node is named or counted, one of these is asked. What they do not let through is as if it were not there.
+
+    /// Whether a node may be named: in the tree, as a parent, on a path, in counts, and as what others lie under. Every node that is there may.
+    func shows(_ node: Int) -> Bool { state.documents.isLive(node) }
+
+    /// Whether all that are there may be, so that what is counted already need not be counted again.
+    var showsEverything: Bool { true }
+
+    /// The number of a node that may be named.
+    func find(_ id: String) -> Int? { state.documents.find(id).flatMap { shows($0) ? $0 : nil } }
+
+    /// The chunks of a document that are told of and counted.
+    func chunkCount(of document: Int) -> Int { Int(state.documents.rows[document].chunkCount) }
+
+    /// The nodes right under one that may be named.
+    func childCount(of node: Int) -> Int {
+        if showsEverything { return Int(state.documents.rows[node].childCount) }
+        return children(of: node).count
+    }
+
+    /// Their numbers; of those at the root where `node` is nil. In no order. O(children).
+    func children(of node: Int?) -> [Int] {
+        var children: [Int] = []
+        state.derived.tree.withLinks(of: state.documents) { links in links.forEachChild(of: node) { children.append($0) } }
+        return showsEverything ? children : children.filter(shows)
+    }
+
+    /// What tells one view of a collection from another: a cursor goes on in the one it was given for. There is one view.
+    var viewDigest: UInt64 { 0 }
 
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
@@ -66,33 +98,48 @@ package final class CollectionSnapshot: Sendable {
     package var corruptions: [Corruption] { parts.compactMap { $0.segment?.corruption } }
 
     /// How many documents match, and how many chunks they have.
-    package func count(filter: Filter?, under: [String]?) throws(EngineError) -> (documents: Int, chunks: Int) {
-        guard let documents = try documents(filter: filter, under: under) else { return (documentCount, chunkCount) }
-        var chunks = 0
-        documents.forEach { chunks += Int(state.documents.rows[$0].chunkCount) }
-        return (documents.population, chunks)
+    package func count(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> (documents: Int, chunks: Int) {
+        guard let visibility = try visibility(filter: filter, under: under, prepared: prepared) else { return (documentCount, chunkCount) }
+        return visibility.count { chunkCount(of: $0) }
     }
 
-    /// The documents that a filter and a subtree leave; nil where neither is given and all are meant.
-    func documents(filter: Filter?, under: [String]?) throws(EngineError) -> Bitmap? {
-        try visibility(filter: filter, under: under)?.documents
+    /// The documents that filters and a subtree leave; nil where none is given and all are meant. Part of the door: no others are named,
+    /// counted or compared.
+    func documents(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> Bitmap? {
+        try visibility(filter: filter, under: under, prepared: prepared)?.documents
     }
 
-    /// The same with what indexes make of it. Worked out at the first time of asking this snapshot: O(documents).
-    func visibility(filter: Filter?, under: [String]?) throws(EngineError) -> Visibility? {
-        guard filter != nil || under != nil else { return nil }
-        return try visibilities.visibility(of: VisibilityKey(filter: filter, under: under)) { () throws(EngineError) in
-            var allowed = if let filter { try state.documents(matching: filter) } else { state.liveDocuments() }
-            if let under { allowed.formIntersection(state.subtree(of: under)) }
+    /// The same with what indexes make of it. Worked out at the first time of asking this snapshot, from what it was for the last one:
+    /// O(pages), and the documents of those that have changed; O(documents) where nobody has asked before.
+    func visibility(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> Visibility? {
+        guard filter != nil || under != nil || !prepared.isEmpty else { return nil }
+        let key = VisibilityKey(filter: filter, under: under, prepared: prepared.map(\.handle))
+        return try visibilities.visibility(of: key) { () throws(EngineError) in
+            var allowed = filter != nil || under != nil ? try evaluated(filter, under) : nil
+            for filter in prepared {
+                let documents = filter.evaluation.documents(of: state, find: find)
+                if allowed == nil { allowed = documents } else { allowed?.formIntersection(documents) }
+            }
+            guard let allowed else { preconditionFailure("something is given") }
             return allowed
         }
+    }
+
+    private func evaluated(_ filter: Filter?, _ under: [String]?) throws(EngineError) -> Bitmap {
+        let evaluation = try state.derived.evaluations.evaluation(of: VisibilityKey(filter: filter, under: under)) { () throws(EngineError) in
+            try filter?.checkLimits()
+            return try FilterProgram(filter, under: under, schema: schema)
+        }
+        let documents = evaluation.documents(of: state, find: find)
+        state.derived.evaluations.trim()
+        return documents
     }
 }
 
 /// A node of a snapshot, read where it lies.
 package struct NodeView {
-    private let collection: CollectionSnapshot
-    private let number: Int
+    let collection: CollectionSnapshot
+    let number: Int
     private let row: DocumentRow
 
     init(collection: CollectionSnapshot, number: Int) {
@@ -114,7 +161,9 @@ package struct NodeView {
 
     package var isFolder: Bool { row.isFolder != 0 }
     package var version: UInt64 { UInt64(state.documents.versions[number]) }
-    package var parent: String? { row.parent.map { state.documents.id($0) } }
+    var parentNumber: Int? { row.parent }
+    /// Told only where the parent may be named itself.
+    package var parent: String? { row.parent.flatMap { collection.shows($0) ? state.documents.id($0) : nil } }
     package var title: String? { row.has(DocumentRow.Present.title) ? state.documents.texts.string(row.title) : nil }
     package var url: String? { row.has(DocumentRow.Present.url) ? state.documents.texts.string(row.url) : nil }
     package var mime: String? { row.has(DocumentRow.Present.mime) ? state.documents.texts.string(row.mime) : nil }
@@ -137,7 +186,7 @@ package struct NodeView {
         }
     }
 
-    package var chunkCount: Int { Int(row.chunkCount) }
+    package var chunkCount: Int { collection.chunkCount(of: number) }
 
     package func chunk(_ ordinal: Int) throws(EngineError) -> ChunkView {
         precondition(ordinal >= 0 && ordinal < chunkCount, "a chunk must lie within its document")

@@ -22,6 +22,8 @@ package struct EngineError: Error, Equatable, Sendable, CustomStringConvertible 
         case dataDamaged = "data_damaged"
         case snapshotExists = "snapshot_exists"
         case unknownSnapshot = "unknown_snapshot"
+        case unknownFilter = "unknown_filter"
+        case cursorEnded = "cursor_ended"
     }
 
     /// Whether the same request may succeed another time.

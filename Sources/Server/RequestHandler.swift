@@ -41,7 +41,7 @@ struct RequestHandler: Sendable {
             let work = work(of: search)
             judgement.course = .read(work <= ServerLimits.tinyWork ? .tiny : work <= ServerLimits.lightWork ? .light : .large)
             judgement.weight = RequestWeight(.search, work: work)
-        case .get, .read, .count:
+        case .get, .read, .count, .list, .facet, .nodes:
             judgement.course = .read(operation.isLarge ? .large : .tiny)
             judgement.weight = RequestWeight(.read, work: lineBytes)
         case .flush: judgement.course = .order(.checkpoint)
@@ -102,13 +102,15 @@ struct RequestHandler: Sendable {
             response.collection(request.id, sequence: snapshot.sequence, try collection(name, snapshot))
         case .count(let input):
             let collection = try collection(input.collection, snapshot)
-            let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under) }
+            let prepared = try prepared(input.prepared, collection)
+            let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under, prepared: prepared) }
             response.counted(request.id, sequence: snapshot.sequence, documents: count.documents, chunks: count.chunks)
         case .get(let input):
             try response.nodes(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot), input)
         case .read(let input):
             try response.document(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot), input)
         case .search(let search): try self.search(search, request.id, snapshot, deadline, &response)
+        case .list, .facet, .nodes, .prepareFilter, .dropFilter: try list(request, snapshot, &response)
         case .serverStats: response.serverStats(request.id, serverStatistics)
         case .jobs:
             let jobs = database.jobs
@@ -139,17 +141,19 @@ struct RequestHandler: Sendable {
     ) throws(WireError) {
         let start = ContinuousClock.now
         let collection = try collection(search.collection, snapshot)
-        let result = try engine { () throws(EngineError) in try collection.search(search.input, deadline: deadline) }
+        var input = search.input
+        input.prepared = try prepared(search.prepared, collection)
+        let result = try engine { () throws(EngineError) in try collection.search(input, deadline: deadline) }
         if result.damage != nil { damage.report(collection) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
     }
 
-    private func collection(_ name: String, _ snapshot: DatabaseSnapshot) throws(WireError) -> CollectionSnapshot {
+    func collection(_ name: String, _ snapshot: DatabaseSnapshot) throws(WireError) -> CollectionSnapshot {
         try engine { () throws(EngineError) in try snapshot.collection(name) }
     }
 
-    private func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
+    func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
         do { return try body() } catch { throw WireError(error) }
     }
 
@@ -238,7 +242,8 @@ extension Operation {
         case .delete(let input): .delete(input)
         case .patch(let input): .patch(input)
         case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
-            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count:
+            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count, .list, .facet, .nodes,
+            .prepareFilter, .dropFilter:
             nil
         }
     }
@@ -246,7 +251,10 @@ extension Operation {
     /// Reads whose work grows with the collection or the answer.
     fileprivate var isLarge: Bool {
         switch self {
-        case .count(let input): input.filter != nil || input.under != nil
+        case .count(let input): input.filter != nil || input.under != nil || !input.prepared.isEmpty
+        // These walk what matches, or lies under a node; a filter may be a million ids.
+        case .list, .facet, .prepareFilter: true
+        case .nodes(let request): request.ids.map { $0.count > 16 } ?? true
         case .get(let input): input.ids.count > 16
         // These look at every segment, or wait for the disk.
         case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: true

@@ -8,6 +8,7 @@ package struct SearchInput: Sendable {
     package var k = 10
     package var filter: Filter?
     package var under: [String]?
+    package var prepared: [PreparedFilter] = []
     package var minScore: Float?
     package var effort = SearchEffort.standard
     /// The query vectors, one after the other.
@@ -43,7 +44,7 @@ extension CollectionSnapshot {
     package func search(_ input: SearchInput, deadline: Deadline = .none) throws(EngineError) -> SearchResult {
         let space = try space(of: input)
         let queries = try prepare(input, space)
-        let visibility = try visibility(filter: input.filter, under: input.under)
+        let visibility = try visibility(filter: input.filter, under: input.under, prepared: input.prepared)
         try deadline.check()
         let (found, plan) = try compare(queries, in: space, input, visibility, deadline: deadline)
         let hits = zip(queries, found).map { query, candidates in

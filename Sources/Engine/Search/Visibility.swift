@@ -8,7 +8,8 @@ import Synchronization
 struct VisibilityKey: Hashable, Sendable {
     private var bytes: [UInt8] = []
 
-    init(filter: Filter?, under: [String]?) {
+    /// - Parameter prepared: names of prepared filters, of which none is ever given twice.
+    init(filter: Filter?, under: [String]?, prepared: [String] = []) {
         if let filter {
             bytes.append(1)
             append(filter)
@@ -18,6 +19,16 @@ struct VisibilityKey: Hashable, Sendable {
             append(under.count)
             for id in under { append(id) }
         }
+        for handle in prepared {
+            bytes.append(3)
+            append(handle)
+        }
+    }
+
+    /// Of the same questions; equal after a restart too.
+    var digest: UInt64 {
+        // Sound: bytes have no invalid pattern.
+        ContentDigest(of: unsafe bytes.span.bytes).high
     }
 
     private mutating func append(_ filter: Filter) {
@@ -29,6 +40,10 @@ struct VisibilityKey: Hashable, Sendable {
             bytes.append(4)
             append(name)
             append(condition)
+        case .under(let ids):
+            bytes.append(5)
+            append(ids.count)
+            for id in ids { append(id) }
         }
     }
 
@@ -40,16 +55,26 @@ struct VisibilityKey: Hashable, Sendable {
 
     private mutating func append(_ condition: Filter.Condition) {
         switch condition {
-        case .isIn(let values):
-            bytes.append(1)
-            append(values.count)
-            for value in values { append(value) }
+        case .isIn(let values): append(tag: 1, values)
+        case .containsAll(let values): append(tag: 4, values)
+        case .prefix(let text):
+            bytes.append(5)
+            append(text)
+        case .match(let text):
+            bytes.append(6)
+            append(text)
         case .range(let lower, let upper):
             bytes.append(2)
             append(lower)
             append(upper)
         case .exists: bytes.append(3)
         }
+    }
+
+    private mutating func append(tag: UInt8, _ values: [InputValue]) {
+        bytes.append(tag)
+        append(values.count)
+        for value in values { append(value) }
     }
 
     private mutating func append(_ bound: Filter.Bound?) {
@@ -91,6 +116,7 @@ struct VisibilityKey: Hashable, Sendable {
 final class Visibility: Sendable {
     let documents: Bitmap
     private let positions = Mutex<[PositionsKey: VisibleRows]>([:])
+    private let counts = Mutex<(documents: Int, chunks: Int)?>(nil)
 
     private struct PositionsKey: Hashable {
         enum Part: Hashable {
@@ -104,6 +130,18 @@ final class Visibility: Sendable {
     }
 
     init(_ documents: Bitmap) { self.documents = documents }
+
+    /// How many documents there are, and how many chunks they have. The first call is O(documents).
+    ///
+    /// - Parameter chunkCount: the same with every call.
+    func count(chunkCount: (Int) -> Int) -> (documents: Int, chunks: Int) {
+        if let known = counts.withLock({ $0 }) { return known }
+        var chunks = 0
+        documents.forEach { chunks += chunkCount($0) }
+        let counted = (documents.population, chunks)
+        counts.withLock { $0 = counted }
+        return counted
+    }
 
     /// The positions of a segment's index that may be seen: in force, and of such documents. The first call is O(rows).
     ///

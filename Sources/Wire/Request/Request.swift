@@ -44,11 +44,16 @@ package enum Operation: Sendable {
     case read(ReadInput)
     case search(SearchRequest)
     case count(CountInput)
+    case list(ListRequest)
+    case facet(FacetRequest)
+    case nodes(NodesRequest)
+    case prepareFilter(PrepareInput)
+    case dropFilter(handle: String)
 }
 
 /// What an operation is called on the wire.
 package enum OperationName: String, CaseIterable, Sendable {
-    case hello, ping, flush, optimize, jobs, upsert, delete, patch, get, read, search, count
+    case hello, ping, flush, optimize, jobs, upsert, delete, patch, get, read, search, count, list, facet, nodes
     case serverInfo = "server.info"
     case serverStats = "server.stats"
     case createCollection = "collection.create"
@@ -60,6 +65,8 @@ package enum OperationName: String, CaseIterable, Sendable {
     case dropSnapshot = "snapshot.drop"
     case verifySnapshot = "snapshot.verify"
     case exportSnapshot = "snapshot.export"
+    case prepareFilter = "filter.prepare"
+    case dropFilter = "filter.drop"
 }
 
 extension Operation {
@@ -88,6 +95,11 @@ extension Operation {
         case .read: .read
         case .search: .search
         case .count: .count
+        case .list: .list
+        case .facet: .facet
+        case .nodes: .nodes
+        case .prepareFilter: .prepareFilter
+        case .dropFilter: .dropFilter
         }
     }
 }
@@ -117,11 +129,15 @@ package struct CountInput: Sendable {
     package var collection = ""
     package var filter: Filter?
     package var under: [String]?
+    /// Handles of prepared filters.
+    package var prepared: [String] = []
 }
 
 package struct SearchRequest: Sendable {
     package var collection = ""
     package var input = SearchInput()
+    /// Handles of prepared filters.
+    package var prepared: [String] = []
     package var with: Parts = .hitDefault
     /// Asked as `searches`: the answer has one result for each.
     package var isBatch = false
@@ -135,6 +151,8 @@ package struct Parts: OptionSet, Sendable {
     package static let text = Parts(rawValue: 1), title = Parts(rawValue: 2), url = Parts(rawValue: 4), mime = Parts(rawValue: 8)
     package static let fields = Parts(rawValue: 16), heading = Parts(rawValue: 32), vector = Parts(rawValue: 64)
     package static let parent = Parts(rawValue: 128), time = Parts(rawValue: 256)
+    /// Of nodes of the tree alone, and of no name in other operations' `with`.
+    package static let path = Parts(rawValue: 512)
 
     static let hitDefault: Parts = [.text, .title, .heading]
     static let nodeDefault: Parts = [.text, .title, .url, .mime, .fields, .heading, .parent, .time]

@@ -73,12 +73,17 @@ package struct RequestDecoder: ~Copyable {
         "read": { root throws(WireError) in try read(root) },
         "search": { root throws(WireError) in try search(root) },
         "count": { root throws(WireError) in try count(root) },
+        "list": { root throws(WireError) in try list(root) },
+        "facet": { root throws(WireError) in try facet(root) },
+        "nodes": { root throws(WireError) in try nodes(root) },
+        "filter.prepare": { root throws(WireError) in try prepareFilter(root) },
+        "filter.drop": { root throws(WireError) in try dropFilter(root) },
     ]
 
     // MARK: Members
 
     /// The members that are the operation's own; those of every request have been read already.
-    private static func members(
+    static func members(
         _ root: borrowing JSONValue, _ op: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Bool
     ) throws(WireError) {
         try root.forEachMember("", areDistinct: true) { (key, value) throws(WireError) in
@@ -94,7 +99,7 @@ package struct RequestDecoder: ~Copyable {
         return operation
     }
 
-    private static func present(_ name: String, _ field: String, _ op: String) throws(WireError) {
+    static func present(_ name: String, _ field: String, _ op: String) throws(WireError) {
         if name.isEmpty { throw .missing(field, op) }
     }
 
@@ -324,6 +329,7 @@ package struct RequestDecoder: ~Copyable {
             case "collection": input.collection = try value.decodeString(key)
             case "filter": input.filter = try FilterDecoder.decode(value, field: key)
             case "under": input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            case "prepared": input.prepared = try value.decodeHandles(key)
             default: return false
             }
             return true
@@ -345,6 +351,7 @@ package struct RequestDecoder: ~Copyable {
             case "k": request.input.k = try value.decodeInt(key, in: 1...Limits.kMax)
             case "filter": request.input.filter = try FilterDecoder.decode(value, field: key)
             case "under": request.input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            case "prepared": request.prepared = try value.decodeHandles(key)
             case "min_score": request.input.minScore = try value.decodeFloat(key)
             case "with": request.with = try value.decodeParts(key)
             case "recall", "effort", "exact": try effort(key, value, &request.input.effort)

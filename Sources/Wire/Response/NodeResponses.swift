@@ -29,7 +29,7 @@ extension ResponseWriter {
         end()
     }
 
-    private mutating func node(
+    mutating func node(
         _ node: NodeView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
     ) throws(WireError) {
         json.beginObject()
