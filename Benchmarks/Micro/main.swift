@@ -1,5 +1,10 @@
 // What one kernel call costs here, in cache and beyond it, each variant beside the others in the same run.
 import CKernels
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 import Index
 
 /// The least of several rounds, which take turns so that a disturbance hits all alike, in nanoseconds a call.
@@ -237,6 +242,11 @@ func matrixProducts() {
     }
 }
 
+// Micro reads DIRECTORY: nothing but what documents without vectors cost, in a new database there.
+if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "reads" {
+    try reads(directory: CommandLine.arguments[2])
+    exit(0)
+}
 let choosing = ContinuousClock().measure { _ = Kernels.best }
 print("best: \(Kernels.best.name), chosen in \(choosing)")
 line("", variants.map(\.name) + ["avx2/widest"])

@@ -44,9 +44,10 @@ final class CollectionCore: Sendable {
 
     /// The nodes in an agent's scope, kept as filters are.
     func nodes(inScope scope: Filter, of caller: Caller) throws(EngineError) -> Bitmap {
-        try visibilities.visibility(of: VisibilityKey(scope: scope)) { () throws(EngineError) in
-            Visibility(try state.nodes(inScope: scope, of: caller))
-        }.documents
+        let evaluation = try state.derived.evaluations.evaluation(of: VisibilityKey(scope: scope)) { () throws(EngineError) in
+            try state.program(ofScope: scope, of: caller)
+        }
+        return evaluation.documents(of: state) { state.documents.find($0) }
     }
 }
 
@@ -61,6 +62,7 @@ package struct CollectionSnapshot: Sendable {
         self.rights = rights
     }
 
+    /// All of it, for whoever has the state already.
     init(_ state: CollectionState) { self.init(CollectionCore(state), rights: nil) }
 
     var state: CollectionState { @inline(__always) _read { yield core.state } }
@@ -72,6 +74,9 @@ package struct CollectionSnapshot: Sendable {
     var overview: CollectionOverview { CollectionOverview(core) }
 
     // MARK: Rights
+
+    /// Whether grades mean something: where nobody's rights are asked, all that is found may be read.
+    package var tellsGrades: Bool { rights != nil }
 
     /// How much of a node the reader may know.
     func grade(ofNode number: Int) -> Grade {
@@ -125,8 +130,7 @@ package struct CollectionSnapshot: Sendable {
 
     /// The node with this id.
     package func node(_ id: String) -> NodeView? {
-        guard let number = state.documents.find(id), shows(number) else { return nil }
-        return NodeView(collection: self, number: number)
+        find(id).map { NodeView(collection: self, number: $0) }
     }
 
     /// The node with this id, of which the reader may know that it exists, and no more.
@@ -134,6 +138,29 @@ package struct CollectionSnapshot: Sendable {
         guard let rights, let number = state.documents.find(id), rights.knownGrades.contains(grade(ofNode: number)) else { return nil }
         return KnownNode(collection: self, number: number)
     }
+
+    /// Whether all that are there may be named, so that what is counted already need not be counted again.
+    var showsEverything: Bool { rights == nil }
+
+    /// The number of a node that may be named.
+    func find(_ id: String) -> Int? { state.documents.find(id).flatMap { shows($0) ? $0 : nil } }
+
+    /// The nodes right under one that may be named.
+    func childCount(of node: Int) -> Int {
+        if showsEverything { return Int(state.documents.rows[node].childCount) }
+        return children(of: node).count
+    }
+
+    /// Their numbers; of those at the root where `node` is nil. In no order. O(children).
+    func children(of node: Int?) -> [Int] {
+        var children: [Int] = []
+        state.derived.tree.withLinks(of: state.documents) { links in links.forEachChild(of: node) { children.append($0) } }
+        return showsEverything ? children : children.filter(shows)
+    }
+
+    /// What tells one view of a collection from another: a cursor goes on in the one it was given for. The same for the same rights,
+    /// whatever there is that they do not reach.
+    var viewDigest: UInt64 { rights?.digest ?? 0 }
 
     /// The document a hit lies in.
     package func document(of hit: Hit) -> NodeView { NodeView(collection: self, number: Int(hit.document)) }
@@ -165,13 +192,15 @@ package struct CollectionSnapshot: Sendable {
     }
 
     /// How many documents match, and how many chunks they have, that may be found.
-    package func count(filter: Filter?, under: [String]?) throws(EngineError) -> (documents: Int, chunks: Int) {
-        guard let documents = try documents(filter: filter, under: under) else {
+    package func count(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> (documents: Int, chunks: Int) {
+        guard let visibility = try visibility(filter: filter, under: under, prepared: prepared) else {
             return (state.documents.liveCount - state.documents.folderCount, state.liveChunkCount)
         }
-        var chunks = 0
-        documents.forEach { chunks += Int(state.documents.rows[$0].chunkCount) }
-        return (documents.population, chunks - (try hiddenChunks(of: documents)))
+        return try visibility.count { (documents) throws(EngineError) in
+            var chunks = 0
+            documents.forEach { chunks += Int(state.documents.rows[$0].chunkCount) }
+            return (documents.population, chunks - (try hiddenChunks(of: documents)))
+        }
     }
 
     /// Chunks of these documents that their own objects hide. O(rows of parts with such chunks).
@@ -195,22 +224,38 @@ package struct CollectionSnapshot: Sendable {
         return known.population
     }
 
-    /// The documents that a filter and a subtree leave of those that may be found; nil where all that are there are meant.
-    func documents(filter: Filter?, under: [String]?) throws(EngineError) -> Bitmap? {
-        try visibility(filter: filter, under: under)?.documents
+    /// The documents that filters and a subtree leave of those that may be found; nil where all that are there are meant.
+    func documents(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> Bitmap? {
+        try visibility(filter: filter, under: under, prepared: prepared)?.documents
     }
 
-    /// The same with what indexes make of it. Worked out at the first time of asking this snapshot: O(documents).
-    func visibility(filter: Filter?, under: [String]?) throws(EngineError) -> Visibility? {
-        let rights = rights.flatMap { $0.isWhole ? nil : $0 }
-        guard filter != nil || under != nil || rights != nil else { return nil }
-        // Under a node that is not shown lies nothing, which depends on who asks even where all documents are seen.
-        return try core.visibilities.visibility(of: VisibilityKey(filter: filter, under: under, rights: self.rights?.stamp)) { () throws(EngineError) in
-            var allowed = if let filter { try state.documents(matching: filter) } else { rights?.documents ?? state.liveDocuments() }
-            if filter != nil, let rights { allowed.formIntersection(rights.documents) }
-            if let under { allowed.formIntersection(subtree(of: under)) }
+    /// The same with what indexes make of it. Worked out at the first time of asking this snapshot, from what it was for the last one:
+    /// O(pages), and the documents of those that have changed; O(documents) where nobody has asked before.
+    func visibility(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> Visibility? {
+        let limits = rights.flatMap { $0.isWhole ? nil : $0 }
+        guard filter != nil || under != nil || !prepared.isEmpty || limits != nil else { return nil }
+        // What a node that is not shown has under it depends on who asks, even where all documents are seen.
+        let key = VisibilityKey(filter: filter, under: under, prepared: prepared.map(\.handle), rights: rights?.stamp)
+        return try core.visibilities.visibility(of: key) { () throws(EngineError) in
+            var allowed = filter != nil || under != nil ? try evaluated(filter, under) : nil
+            func narrow(_ documents: Bitmap) {
+                if allowed == nil { allowed = documents } else { allowed?.formIntersection(documents) }
+            }
+            for filter in prepared { narrow(filter.evaluation.documents(of: state, find: find)) }
+            if let limits { narrow(limits.documents) }
+            guard let allowed else { preconditionFailure("something is given") }
             return Visibility(allowed, rowRights)
         }
+    }
+
+    private func evaluated(_ filter: Filter?, _ under: [String]?) throws(EngineError) -> Bitmap {
+        let evaluation = try state.derived.evaluations.evaluation(of: VisibilityKey(filter: filter, under: under)) { () throws(EngineError) in
+            try filter?.checkLimits()
+            return try FilterProgram(filter, under: under, schema: schema)
+        }
+        let documents = evaluation.documents(of: state, find: find)
+        state.derived.evaluations.trim()
+        return documents
     }
 
     /// The documents that may be known to exist, and no more, for a search among them.
@@ -225,7 +270,7 @@ package struct CollectionSnapshot: Sendable {
 
     /// The nodes at and under `ids`. A node that is not shown has nothing under it, as one that is not there has not.
     private func subtree(of ids: [String]) -> Bitmap {
-        state.subtree(of: ids.filter { id in state.documents.find(id).map { shows($0) } ?? false })
+        state.subtree(of: ids.filter { find($0) != nil })
     }
 }
 
@@ -253,9 +298,7 @@ package struct KnownNode: Sendable {
     package var isFolder: Bool { collection.state.documents.rows[number].isFolder != 0 }
     package var title: String? { NodeView(collection: collection, number: number).title }
     /// Whom to ask, where the access object says so.
-    package func contact(_ directory: borrowing DatabaseSnapshot) -> String? {
-        directory.directory.contact(of: collection.state.documents.guardMark(number).access)
-    }
+    package var contact: String? { collection.rights?.directory.contact(of: collection.state.documents.guardMark(number).access) }
 }
 
 /// A collection as those see it who run the database: how large it is and how it is doing, and none of its documents.
@@ -286,8 +329,8 @@ package struct CollectionOverview: Sendable {
 
 /// A node of a snapshot, read where it lies.
 package struct NodeView {
-    private let collection: CollectionSnapshot
-    private let number: Int
+    let collection: CollectionSnapshot
+    let number: Int
     private let row: DocumentRow
     /// Of the chunks that may be seen; nil where these are all.
     private let ordinals: [Int]?
@@ -314,7 +357,8 @@ package struct NodeView {
     package var version: UInt64 { UInt64(state.documents.versions[number]) }
     /// How much of it the reader may know.
     package var grade: Grade { collection.grade(ofNode: number) }
-    /// Where that may be known.
+    var parentNumber: Int? { row.parent }
+    /// Told only where the parent may be named itself.
     package var parent: String? { row.parent.flatMap { collection.shows($0) ? state.documents.id($0) : nil } }
     package var title: String? { row.has(DocumentRow.Present.title) ? state.documents.texts.string(row.title) : nil }
     package var url: String? { row.has(DocumentRow.Present.url) ? state.documents.texts.string(row.url) : nil }

@@ -33,6 +33,7 @@ package final class Database: Sendable {
     private let firstHeadChunks: [UInt32: Int]
     let store: Store
     let maintenance: Maintenance
+    package let preparedFilters = PreparedFilters()
     private let indexWork: IndexWork
 
     /// Opens or creates the database in `disk`: maps its segments, reads its catalogs, replays the log behind the last checkpoint.

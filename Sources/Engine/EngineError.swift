@@ -24,6 +24,8 @@ package struct EngineError: Error, Equatable, Sendable, CustomStringConvertible 
         case unknownSnapshot = "unknown_snapshot"
         case callerRequired = "caller_required"
         case unknownAgent = "unknown_agent"
+        case unknownFilter = "unknown_filter"
+        case cursorEnded = "cursor_ended"
     }
 
     /// Whether the same request may succeed another time.

@@ -22,6 +22,19 @@ package enum Limits {
     package static let searchesMax = 1024
     package static let filterTermsMax = 10_000
     package static let filterDepthMax = 16
+    /// Nodes that a filter names, in `$under` and `parent`.
+    package static let filterNodesMax = 10_000
+    /// Different words of a `$match`: a bit each.
+    package static let matchWordsMax = 64
+    /// Terms of a prepared filter; the line's length is what limits most.
+    package static let preparedTermsMax = 4_000_000
+    package static let preparedFiltersMax = 1024
+    /// Memory of all prepared filters together.
+    package static let preparedBytesMax = 512 << 20
+    /// Prepared filters that a request names.
+    package static let preparedPerRequestMax = 16
+    package static let listMax = 1000
+    package static let facetValuesMax = 10_000
     package static let treeDepthMax = 64
     package static let groupMembersMax = 1_000_000
     package static let accessEntriesMax = 10_000

@@ -13,12 +13,14 @@ package struct Bitmap: Equatable, Sendable {
         if filled { clearBeyondEnd() }
     }
 
-    /// The bits of a shorter one, followed by clear ones.
-    package init(extending other: Bitmap, to count: Int) {
-        precondition(count >= other.count, "a bitmap grows")
+    /// The same bits as far as both reach, and none behind.
+    package init(_ other: Bitmap, count: Int) {
+        precondition(count >= 0, "a bitmap's length is not negative")
         self.count = count
-        words = other.words
-        words.append(contentsOf: repeatElement(0, count: (count + 63) / 64 - words.count))
+        let wordCount = (count + 63) / 64
+        words = Array(other.words.prefix(wordCount))
+        if words.count < wordCount { words.append(contentsOf: repeatElement(0, count: wordCount - words.count)) }
+        clearBeyondEnd()
     }
 
     package subscript(index: Int) -> Bool {
@@ -72,6 +74,17 @@ package struct Bitmap: Equatable, Sendable {
             words[(first + start) >> 6] = word
         }
     }
+
+    /// 64 bits from a multiple of 64 on; those beyond the end are zero, and stay so.
+    package subscript(word index: Int) -> UInt64 {
+        get { words[index] }
+        set {
+            words[index] = newValue
+            if index == words.count - 1 { clearBeyondEnd() }
+        }
+    }
+
+    package var wordCount: Int { words.count }
 
     /// Clears the set bits for which `isMember` says no.
     package mutating func filter(_ isMember: (Int) -> Bool) {

@@ -1,5 +1,6 @@
 // A growing array in fixed pages that one writer extends and changes while readers keep what they saw.
 import CKernels
+import Synchronization
 
 /// A column of plain values with value semantics at the price of a page.
 ///
@@ -80,13 +81,18 @@ package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
     package mutating func set(_ index: Int, to element: Element) {
         precondition(index >= 0 && index < count, "an element must lie within its column")
         let number = index >> shift
-        if !isKnownUniquelyReferenced(&pages[number]) { pages[number] = ColumnPage(copying: pages[number]) }
+        if isKnownUniquelyReferenced(&pages[number]) { pages[number].restamp() } else { pages[number] = ColumnPage(copying: pages[number]) }
         let one: [1 of Element] = [element]
         pages[number].buffer.writeUnpublished(one.span, at: index & (pageCapacity - 1))
     }
 
     /// Bytes of memory held by the pages, shared ones included.
     package var byteCount: Int { pages.count * pageCapacity * MemoryLayout<Element>.stride }
+
+    /// What tells a page's contents from what they were before and after, and from any other page's: two that have one stamp agree in
+    /// the elements that both know of. So whoever has read a page can tell whether it is to be read again without keeping it from
+    /// being changed in place, as a copy would.
+    package func pageStamp(_ number: Int) -> UInt64 { pages[number].stamp }
 }
 
 extension PagedColumn: PagedBytes {
@@ -123,6 +129,9 @@ package final class ColumnPage: @unchecked Sendable {
     // Sendable: `buffer` is read below every reader's count and written above it; `written` is the writer's alone.
     let buffer: AlignedBuffer
     var written = 0
+    /// Another one after each change of an element that was there. The writer's alone as long as it changes: others read pages that
+    /// they have a copy of, and those are not changed.
+    private(set) var stamp = ColumnPage.nextStamp()
     @usableFromInline let base: UnsafeRawPointer
 
     init(byteCount: Int) {
@@ -137,6 +146,11 @@ package final class ColumnPage: @unchecked Sendable {
         buffer.copyStart(of: other.buffer, byteCount: keeping ?? other.buffer.byteCount)
         written = other.written
     }
+
+    func restamp() { stamp = Self.nextStamp() }
+
+    private static let stamps = Atomic<UInt64>(0)
+    private static func nextStamp() -> UInt64 { stamps.add(1, ordering: .relaxed).newValue }
 
     /// The caller has checked the index against the page's capacity.
     @inlinable

@@ -58,13 +58,13 @@ struct RequestHandler: Sendable {
             let work = database.snapshot().work(of: search.input, in: search.collection, for: authorized.caller)
             judgement.course = .read(work <= ServerLimits.tinyWork ? .tiny : work <= ServerLimits.lightWork ? .light : .large)
             judgement.weight = RequestWeight(.search, work: work)
-        case .get, .read, .count:
+        case .get, .read, .count, .list, .facet, .nodes:
             judgement.course = .read(operation.isLarge ? .large : .tiny)
             judgement.weight = RequestWeight(.read, work: lineBytes)
         case .flush: judgement.course = .order(.checkpoint)
         case .optimize(let collection): judgement.course = .order(.optimize(collection: collection))
         default:
-            guard let write = operation.write else {
+            guard let write = operation.write(as: authorized.caller) else {
                 judgement.course = .read(operation.isLarge ? .large : .tiny)
                 break
             }
@@ -118,13 +118,15 @@ struct RequestHandler: Sendable {
                 counts: identity.roles.contains(.admin))
         case .count(let input):
             let collection = try collection(input.collection, snapshot, authorized.caller)
-            let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under) }
+            let prepared = try prepared(input.prepared, collection)
+            let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under, prepared: prepared) }
             response.counted(request.id, sequence: snapshot.sequence, documents: count.documents, chunks: count.chunks)
         case .get(let input):
             try response.nodes(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot, authorized.caller), input)
         case .read(let input):
             try response.document(request.id, sequence: snapshot.sequence, try collection(input.collection, snapshot, authorized.caller), input)
         case .search(let search): try self.search(search, request.id, authorized.caller, snapshot, deadline, &response)
+        case .list, .facet, .nodes, .prepareFilter, .dropFilter: try list(authorized, snapshot, &response)
         case .serverStats: response.serverStats(request.id, serverStatistics)
         case .jobs:
             let jobs = database.jobs
@@ -145,7 +147,8 @@ struct RequestHandler: Sendable {
             response.exported(request.id, input, try engine { () throws(EngineError) in
                 try database.exportSnapshot(name: input.name, since: input.since, offset: input.offset)
             })
-        case .createCollection, .dropCollection, .upsert, .delete, .patch: preconditionFailure("writes go through the log")
+        case .askDirectory(let question): try answer(question, request.id, snapshot, &response)
+        case .createCollection, .dropCollection, .upsert, .delete, .patch, .changeDirectory: preconditionFailure("writes go through the log")
         case .flush, .optimize: preconditionFailure("background work has a thread of its own")
         }
     }
@@ -155,17 +158,19 @@ struct RequestHandler: Sendable {
     ) throws(WireError) {
         let start = ContinuousClock.now
         let collection = try collection(search.collection, snapshot, caller)
-        let result = try engine { () throws(EngineError) in try collection.search(search.input, deadline: deadline) }
+        var input = search.input
+        input.prepared = try prepared(search.prepared, collection)
+        let result = try engine { () throws(EngineError) in try collection.search(input, deadline: deadline) }
         if result.damage != nil { damage.report(try engine { () throws(EngineError) in try snapshot.overview(of: search.collection) }) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
     }
 
-    private func collection(_ name: String, _ snapshot: DatabaseSnapshot, _ caller: Caller?) throws(WireError) -> CollectionSnapshot {
+    func collection(_ name: String, _ snapshot: DatabaseSnapshot, _ caller: Caller?) throws(WireError) -> CollectionSnapshot {
         try engine { () throws(EngineError) in try snapshot.collection(name, for: caller) }
     }
 
-    private func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
+    func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
         do { return try body() } catch { throw WireError(error) }
     }
 
@@ -247,27 +252,38 @@ struct Judgement {
 }
 
 extension Operation {
-    /// The write it asks for; nil for a read.
-    var write: Write? {
+    /// The write it asks for, of what a caller may read, where there is one; nil for a read.
+    func write(as caller: Caller?) -> Write? {
         switch self {
-        case .createCollection(let schema): .createCollection(schema)
-        case .dropCollection(let name): .dropCollection(name: name)
-        case .upsert(let input): .upsert(input)
-        case .delete(let input): .delete(input)
-        case .patch(let input): .patch(input)
+        case .createCollection(let schema): return .createCollection(schema)
+        case .dropCollection(let name): return .dropCollection(name: name)
+        case .upsert(let input): return .upsert(input)
+        case .delete(var input):
+            input.selection.caller = caller
+            return .delete(input)
+        case .patch(var input):
+            input.selection.caller = caller
+            return .patch(input)
+        case .changeDirectory(let change): return .changeDirectory(change)
         case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
-            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count:
-            nil
+            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count, .askDirectory, .list, .facet, .nodes,
+            .prepareFilter, .dropFilter:
+            return nil
         }
     }
 
     /// Reads whose work grows with the collection or the answer.
     fileprivate var isLarge: Bool {
         switch self {
-        case .count(let input): input.filter != nil || input.under != nil
+        case .count(let input): input.filter != nil || input.under != nil || !input.prepared.isEmpty
+        // These walk what matches, or lies under a node; a filter may be a million ids.
+        case .list, .facet, .prepareFilter: true
+        case .nodes(let request): request.ids.map { $0.count > 16 } ?? true
         case .get(let input): input.ids.count > 16
         // These look at every segment, or wait for the disk.
         case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: true
+        // These walk all principals or objects.
+        case .askDirectory: true
         default: false
         }
     }

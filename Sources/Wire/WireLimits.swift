@@ -11,6 +11,7 @@ package enum WireLimits {
     /// An answer that grows beyond this is refused instead: ask for less.
     package static let answerBytesMax = 64 << 20
     package static let idsMax = 10_000
+    package static let directoryPageMax = 10_000
     package static let readChunksMax = 1000
     package static let deadlineMillisecondsMax = 600_000
     package static let requestIDBytesMax = 256

@@ -1,4 +1,4 @@
-// The command line: serve, load, create, describe, search, get, and what whoever runs a daemon needs.
+// The command line: serve, load, create, describe, search, get, list, and what whoever runs a daemon needs.
 import ArgumentParser
 import Server
 
@@ -8,7 +8,8 @@ struct Needletail: AsyncParsableCommand {
         abstract: "A retrieval engine for AI agents: serve a database, load it, ask it.",
         version: Daemon.version,
         subcommands: [
-            Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self, Flush.self, Optimize.self, Jobs.self,
+            Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, ListDocuments.self, Nodes.self, Facet.self, Count.self, Status.self, Flush.self,
+            Optimize.self, Jobs.self,
             Snapshot.self, RestoreArchive.self, Verify.self, Inspect.self, Key.self, Bench.self,
         ])
 }

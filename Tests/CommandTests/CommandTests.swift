@@ -37,6 +37,30 @@ import Wire
         #expect(questions.count == 40 && found >= 34, "\(found) of \(questions.count)")
     }
 
+    @Test func `what is there is listed, counted and walked`() throws {
+        let loaded = try needletail(
+            "load", repository + "/tools/sample/company", "--collection", "sample", "--create", "--embed", "--field", "team=keyword", "--port", port, "--json", in: directory)
+        let documents = try #require(try loaded.json()["documents"]?.int)
+        func run(_ arguments: String...) throws -> String {
+            let run = try needletail(arguments + ["--port", port], in: directory)
+            #expect(run.code == 0, "\(run.errors)")
+            return run.output
+        }
+        let counted = try needletail("count", "sample", "--port", port, "--json", in: directory).json()
+        #expect(try run("count", "sample").hasPrefix("\(documents) documents, ") && counted["documents"]?.int == documents)
+        let facet = try needletail("facet", "sample", "team", "--limit", "1", "--port", port, "--json", in: directory).json()
+        let team = try #require(facet["values"]?.array.first?["value"]?.string)
+        #expect(try run("facet", "sample", "team").contains(team))
+        let some = try needletail("count", "sample", "--filter", "{\"team\":\"\(team)\"}", "--port", port, "--json", in: directory).json()
+        #expect(some["documents"]?.int == facet["values"]?.array.first?["count"]?.int)
+        #expect(try run("list", "sample", "--order-by", "id", "--limit", "3").contains("there are more: --cursor "))
+        // Every line is a node, and whatever has others under it is followed by them.
+        let lines = try run("nodes", "sample", "--depth", "9", "--limit", "1000").split(separator: "\n")
+        let nodes = documents + (try needletail("describe", "sample", "--port", port, "--json", in: directory).json()["collection"]?["folders"]?.int ?? 0)
+        #expect(lines.count == nodes)
+        #expect(try needletail("nodes", "sample", "nowhere", "--port", port, in: directory).code == 1)
+    }
+
     @Test func `loading the same folder again changes nothing`() throws {
         func load() throws -> CommandRun {
             try needletail("load", repository + "/tools/sample/company", "--collection", "sample", "--create", "--embed", "--port", port, "--json", in: directory)

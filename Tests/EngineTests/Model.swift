@@ -234,18 +234,43 @@ struct ModelCollection {
         case .all(let parts): return parts.allSatisfy { matches(node, $0) }
         case .any(let parts): return parts.contains { matches(node, $0) }
         case .not(let part): return !matches(node, part)
+        case .under(let ids): return isUnder(node, ids)
+        case .field("kind", .isIn(let wanted)): return wanted.contains { $0.text == Text(node.isFolder ? "folder" : "document") }
+        case .field("kind", _): return true
         case .field(let name, let condition):
-            let type = name == "time" ? FieldType.time : schema.fields.first { $0.name == name }!.type  // Only declared fields are asked for.
-            guard let value = name == "time" ? node.time.map({ .int($0) }) : node.fields[name] else { return false }
-            switch condition {
-            case .exists: return true
-            case .isIn(let wanted): return wanted.contains { Self.isEqual(value, ModelValue($0, type == .keywords ? .keyword : type)) }
-            case .range(let lower, let upper):
-                let isAbove = lower.map { Self.isInOrder(ModelValue($0.value, type), value, orEqual: $0.isInclusive) } ?? true
-                let isBelow = upper.map { Self.isInOrder(value, ModelValue($0.value, type), orEqual: $0.isInclusive) } ?? true
-                return isAbove && isBelow
-            }
+            let type = Self.builtInTypes[name] ?? schema.fields.first { $0.name == name }!.type  // Only declared fields are asked for.
+            let value: ModelValue? =
+                switch name {
+                case "time": node.time.map { .int($0) }
+                case "id": .keyword(node.id)
+                case "title": node.title.map { .keyword($0) }
+                case "mime": node.mime.map { .keyword($0) }
+                case "parent": node.parent.map { .keyword($0) }
+                default: node.fields[name]
+                }
+            return value.map { Self.matches($0, condition, type) } ?? false
         }
+    }
+
+    private static let builtInTypes: [String: FieldType] = ["time": .time, "id": .keyword, "title": .keyword, "mime": .keyword, "parent": .keyword]
+
+    private static func matches(_ value: ModelValue, _ condition: Filter.Condition, _ type: FieldType) -> Bool {
+        switch condition {
+        case .exists: return true
+        case .isIn(let wanted): return wanted.contains { isEqual(value, ModelValue($0, type == .keywords ? .keyword : type)) }
+        case .containsAll(let wanted): return wanted.allSatisfy { isEqual(value, ModelValue($0, .keyword)) }
+        case .prefix(let prefix): return value.texts.contains { $0.bytes.starts(with: prefix.utf8) }
+        case .match(let text): return value.texts.contains { words(text).isSubset(of: words($0.string)) }
+        case .range(let lower, let upper):
+            let isAbove = lower.map { isInOrder(ModelValue($0.value, type), value, orEqual: $0.isInclusive) } ?? true
+            let isBelow = upper.map { isInOrder(value, ModelValue($0.value, type), orEqual: $0.isInclusive) } ?? true
+            return isAbove && isBelow
+        }
+    }
+
+    /// Letters, marks and digits that stand side by side, in lower case made of upper case. These tests' texts hold no ideographs.
+    private static func words(_ text: String) -> Set<String> {
+        Set(text.uppercased().lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
     }
 
     private static func isEqual(_ value: ModelValue, _ wanted: ModelValue) -> Bool {
@@ -262,7 +287,8 @@ struct ModelCollection {
         case (.float(let a), .float(let b)):
             let (a, b) = (Double(bitPattern: a), Double(bitPattern: b))
             return orEqual ? a <= b : a < b
-        default: preconditionFailure("only numbers and times are asked for in ranges")
+        case (.keyword(let a), .keyword(let b)): return a == b ? orEqual : a.bytes.lexicographicallyPrecedes(b.bytes)
+        default: preconditionFailure("only numbers, times and keywords are asked for in ranges")
         }
     }
 
@@ -388,7 +414,19 @@ extension ModelNode {
     }
 }
 
+extension InputValue {
+    fileprivate var text: Text? { if case .string(let text) = self { Text(text) } else { nil } }
+}
+
 extension ModelValue {
+    fileprivate var texts: [Text] {
+        switch self {
+        case .keyword(let text): [text]
+        case .keywords(let texts): texts
+        default: []
+        }
+    }
+
     /// Texts that stand for times in these tests, and the milliseconds they mean.
     static let times: [String: Int64] = [
         "1970-01-01T00:00:00Z": 0, "2026-10-01T12:30:00.250+02:00": 1_790_850_600_250, "1969-12-31T23:59:59.999Z": -1,

@@ -7,11 +7,13 @@ enum RandomInput {
     private static let collectionNames = ["one", "two", "three"]
     /// Two of them look the same and are not: é as one character, and as an e with an accent behind.
     private static let nodeIDs = ["a", "b", "c", "d", "e", "f", "g", "h", "\u{E9}", "e\u{301}", "folder 1", "folder 2", "folder 3", String(repeating: "x", count: 512)]
-    private static let keywords = ["red", "green", "", "\u{E9}", "e\u{301}"]
+    private static let keywords = ["red", "green", "", "\u{E9}", "e\u{301}", "Red, green", "Stra\u{DF}e 7"]
     private static let integers: [Int64] = [-2, -1, 0, 1, 2, .min, .max]
     private static let floats: [Double] = [-1.5, -0.0, 0.0, 1, 2.5, 1e300, .leastNonzeroMagnitude]
     private static let times: [InputValue] = ModelValue.times.keys.sorted().map { .string($0) } + [.integer(0), .integer(1000), .integer(-1)]
     private static let texts = ["", "short", "a longer text, as texts are", "\u{E9}", "e\u{301}", "🐦"]
+    private static let prefixes = ["", "r", "re", "a", "a longer", "\u{E9}", "e", "folder", "x", "STR"]
+    private static let words = ["red", "RED green", "strasse", "7", "text a", "e\u{301}", "\u{C9}", "short text", "longer", "other"]
 
     // MARK: Schemas
 
@@ -229,10 +231,12 @@ enum RandomInput {
     // MARK: Filters
 
     static func filter(_ schema: CollectionSchema, depth: Int, using random: inout SeededRandom) -> Filter {
-        switch Int.random(in: 0..<(depth == 0 ? 4 : 7), using: &random) {
-        case 4: return .all((0..<Int.random(in: 0...3, using: &random)).map { _ in filter(schema, depth: depth - 1, using: &random) })
-        case 5: return .any((0..<Int.random(in: 0...3, using: &random)).map { _ in filter(schema, depth: depth - 1, using: &random) })
-        case 6: return .not(filter(schema, depth: depth - 1, using: &random))
+        switch Int.random(in: 0..<(depth == 0 ? 6 : 9), using: &random) {
+        case 4: return .under(ids(using: &random))
+        case 5: return builtIn(using: &random)
+        case 6: return .all((0..<Int.random(in: 0...3, using: &random)).map { _ in filter(schema, depth: depth - 1, using: &random) })
+        case 7: return .any((0..<Int.random(in: 0...3, using: &random)).map { _ in filter(schema, depth: depth - 1, using: &random) })
+        case 8: return .not(filter(schema, depth: depth - 1, using: &random))
         default:
             let fields = schema.fields + [FieldSchema(name: "time", type: .time)]
             let field = fields.randomElement(using: &random)!  // There is one at least.
@@ -240,15 +244,38 @@ enum RandomInput {
         }
     }
 
+    /// On what every node has.
+    private static func builtIn(using random: inout SeededRandom) -> Filter {
+        func some(_ texts: [String]) -> Filter.Condition {
+            .isIn((0..<Int.random(in: 0...4, using: &random)).map { _ in .string(texts.randomElement(using: &random)!) })  // As above.
+        }
+        let prefix = Filter.Condition.prefix(prefixes.randomElement(using: &random)!)  // As above.
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0, 1: return .field("id", some(nodeIDs))
+        case 2: return .field("id", prefix)
+        case 3: return .field("title", some(texts))
+        case 4: return .field("title", prefix)
+        case 5: return .field("title", .match(words.randomElement(using: &random)!))  // As above.
+        case 6: return .field("mime", random.oneIn(2) ? some(texts) : prefix)
+        case 7: return .field("kind", some(["document", "folder"]))
+        case 8: return .field(["title", "mime", "id"].randomElement(using: &random)!, .exists)  // As above.
+        default: return .field("parent", some(nodeIDs))
+        }
+    }
+
     private static func condition(_ type: FieldType, using random: inout SeededRandom) -> Filter.Condition {
         let element = type == .keywords ? .keyword : type
-        let hasOrder = [.int, .float, .time].contains(type)
+        let hasOrder = [.int, .float, .time, .keyword].contains(type)
         if random.oneIn(5) { return .exists }
         if hasOrder, random.oneIn(2) {
             let ends = (0..<2).map { _ in random.oneIn(4) ? nil : Filter.Bound(value(element, using: &random), isInclusive: random.oneIn(2)) }
             return .range(lower: ends[0], upper: ends[1])
         }
-        return .isIn((0..<Int.random(in: 0...3, using: &random)).map { _ in value(element, using: &random) })
+        if element == .keyword, random.oneIn(2) {
+            return random.oneIn(2) ? .prefix(prefixes.randomElement(using: &random)!) : .match(words.randomElement(using: &random)!)  // As above.
+        }
+        let values = (0..<Int.random(in: 0...3, using: &random)).map { _ in value(element, using: &random) }
+        return type == .keywords && random.oneIn(2) ? .containsAll(values) : .isIn(values)
     }
 }
 

@@ -222,7 +222,7 @@ struct Witness {
 }
 
 extension Write {
-    fileprivate var collectionName: String? { if case .createCollection(let schema) = self { schema.name } else { nil } }
+    var collectionName: String? { if case .createCollection(let schema) = self { schema.name } else { nil } }
 }
 
 /// A promise that was not kept.

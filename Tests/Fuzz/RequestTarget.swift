@@ -42,6 +42,13 @@ enum RequestScript {
         #"{"id":12,"op":"upsert","collection":"kb","records":[{"id":"b","vector":[1,0,0,0],"fields":{"tags":"z","year":-1}}]}"#,
         #"{"id":13,"op":"delete","collection":"kb","under":"f","filter":{"team":"cs"}}"#,
         #"{"id":16,"op":"patch","collection":"kb","ids":["d","b"],"title":"U","url":null,"time":"2026-10-01","parent":"f","set":{"tags":["z"]},"unset":["year"]}"#,
+        #"{"id":24,"op":"list","collection":"kb","filter":{"tags":{"$all":["x","y"]},"team":{"$prefix":"c"},"title":{"$match":"one T"}},"under":["f"],"order_by":"weight","descending":true,"limit":2,"with":["text"]}"#,
+        #"{"id":25,"op":"facet","collection":"kb","field":"tags","filter":{"$or":[{"$under":["f"]},{"id":{"$prefix":"a"}}],"kind":"document","parent":{"$nin":["f"]},"mime":"text/plain"},"limit":3}"#,
+        #"{"id":26,"op":"nodes","collection":"kb","parent":"f","title_prefix":"T","kind":"document","limit":2,"with":["title","path"]}"#,
+        #"{"id":27,"op":"nodes","collection":"kb","ids":["f","d","none"]}"#,
+        #"{"id":28,"op":"filter.prepare","collection":"kb","filter":{"id":{"$in":["a","d"]},"team":{"$gte":"a"}}}"#,
+        #"{"id":29,"op":"count","collection":"kb","prepared":["f-1"]}"#,
+        #"{"id":30,"op":"filter.drop","handle":"f-1"}"#,
         #"{"op":"server.info","id":"x","min_seq":3,"deadline_ms":100}"#,
         #"{"id":14,"op":"collection.create","name":"other","dim":4,"metric":"dot"}"#,
         #"{"id":15,"op":"collection.drop","name":"other"}"#,
@@ -144,12 +151,46 @@ enum RequestScript {
         case .read(let input): try response.document(id, sequence: 1, try collection(input.collection, snapshot), input)
         case .count(let input):
             let collection = try collection(input.collection, snapshot)
-            let count = try engine { () throws(EngineError) in try collection.count(filter: input.filter, under: input.under) }
+            let count = try engine { () throws(EngineError) in
+                try collection.count(filter: input.filter, under: input.under, prepared: database.preparedFilters.filters(input.prepared, of: collection))
+            }
             response.counted(id, sequence: 1, documents: count.documents, chunks: count.chunks)
         case .search(let search):
             let collection = try collection(search.collection, snapshot)
-            let result = try engine { () throws(EngineError) in try collection.search(search.input) }
+            var input = search.input
+            let result = try engine { () throws(EngineError) in
+                input.prepared = try database.preparedFilters.filters(search.prepared, of: collection)
+                return try collection.search(input)
+            }
             try response.search(id, sequence: 1, collection, search, result, microseconds: 0)
+        case .list(let list):
+            let collection = try collection(list.collection, snapshot)
+            var input = list.input
+            let page = try engine { () throws(EngineError) in
+                input.prepared = try database.preparedFilters.filters(list.prepared, of: collection)
+                return try collection.list(input, seal: database.cursorSeal)
+            }
+            try response.list(id, sequence: 1, collection, page, with: list.with)
+        case .facet(let facet):
+            let collection = try collection(facet.collection, snapshot)
+            let counts = try engine { () throws(EngineError) in
+                try collection.facet(
+                    facet.field, filter: facet.filter, under: facet.under, prepared: database.preparedFilters.filters(facet.prepared, of: collection),
+                    limit: facet.limit)
+            }
+            try response.facet(id, sequence: 1, counts)
+        case .nodes(let nodes):
+            let collection = try collection(nodes.collection, snapshot)
+            if let ids = nodes.ids { return try response.tree(id, sequence: 1, collection, ids: ids, with: nodes.with) }
+            guard let page = try engine({ () throws(EngineError) in try collection.tree(nodes.input, seal: database.cursorSeal) }) else { return response.pong(id) }
+            try response.tree(id, sequence: 1, collection, page, with: nodes.with)
+        case .prepareFilter(let input):
+            let collection = try collection(input.collection, snapshot)
+            try engine { () throws(EngineError) in try database.preparedFilters.prepare(input.filter, for: collection, handle: "f-1") }
+            response.prepared(id, sequence: 1, handle: "f-1")
+        case .dropFilter(let handle):
+            try engine { () throws(EngineError) in try database.preparedFilters.drop(handle) }
+            response.done(id, sequence: 1)
         }
     }
 

@@ -12,6 +12,8 @@ import Wire
         (#"{"a":{"$exists":true}}"#, "a exists"), (#"{"a":{"$exists":false}}"#, "not(a exists)"), (#"{"a":{"$ne":1,"$gte":0}}"#, "all(not(a in [1]),a [0..))"),
         (#"{"a":1,"b":2}"#, "all(a in [1],b in [2])"), (#"{"$and":[{"a":1},{"b":2}]}"#, "all(a in [1],b in [2])"), (#"{"$or":[{"a":1},{"b":2}]}"#, "any(a in [1],b in [2])"), (#"{"$or":[]}"#, "any()"), (#"{"$and":[]}"#, "all()"),
         (#"{"$not":{"a":1}}"#, "not(a in [1])"), (#"{"$not":{}}"#, "not(all())"), (#"{"$or":[{},{"$not":{"$and":[{"a":1,"b":2}]}}],"c":3}"#, "all(any(all(),not(all(all(a in [1],b in [2])))),c in [3])"),
+        (#"{"a":{"$all":["x","y"]}}"#, "a has [x,y]"), (#"{"a":{"$all":[]}}"#, "a has []"), (#"{"a":{"$prefix":"x"}}"#, "a begins x"), (#"{"title":{"$match":"x y"}}"#, "title matches x y"),
+        (#"{"$under":["f","g"]}"#, "under f,g"), (#"{"$under":"f"}"#, "under f"), (#"{"$or":[{"$under":["f"]},{"$not":{"$under":[]}}]}"#, "any(under f,not(under ))"),
         (#"{"":1}"#, " in [1]"), (#"{"a.b":1}"#, "a.b in [1]"), (#"{"time":{"$gte":"2026-10-01T00:00:00Z"}}"#, "time [2026-10-01T00:00:00Z..)"),
     ])
     func `a filter means what it says`(json: String, meaning: String) throws {
@@ -25,6 +27,8 @@ import Wire
         (#"{"a":{"$eq":{}}}"#, "invalid_value", "filter.a.$eq"), (#"{"a":{"eq":1}}"#, "unknown_field", "filter.a.eq"), (#"{"a":{"$regex":"x"}}"#, "unknown_field", "filter.a.$regex"), (#"{"$nor":[]}"#, "unknown_field", "filter.$nor"),
         (#"{"a":{"$in":"x"}}"#, "invalid_value", "filter.a.$in"), (#"{"a":{"$in":[[]]}}"#, "invalid_value", "filter.a.$in[0]"), (#"{"a":{"$in":[1,null]}}"#, "invalid_value", "filter.a.$in[1]"), (#"{"a":{"$exists":1}}"#, "invalid_value", "filter.a.$exists"),
         (#"{"a":{"$gt":1,"$gte":1}}"#, "invalid_value", "filter.a.$gte"), (#"{"a":{"$lte":1,"$lt":1}}"#, "invalid_value", "filter.a.$lt"),
+        (#"{"a":{"$all":"x"}}"#, "invalid_value", "filter.a.$all"), (#"{"a":{"$all":[null]}}"#, "invalid_value", "filter.a.$all[0]"), (#"{"a":{"$prefix":1}}"#, "invalid_value", "filter.a.$prefix"), (#"{"a":{"$match":["x"]}}"#, "invalid_value", "filter.a.$match"),
+        (#"{"$under":1}"#, "invalid_value", "filter.$under"), (#"{"$under":[1]}"#, "invalid_value", "filter.$under[0]"), (#"{"a":{"$under":["f"]}}"#, "unknown_field", "filter.a.$under"), (#"{"$prefix":"x"}"#, "unknown_field", "filter.$prefix"),
         (#"{"$and":{}}"#, "invalid_value", "filter.$and"), (#"{"$or":[1]}"#, "invalid_value", "filter.$or[0]"), (#"{"$or":[{"a":1},{"$and":[{"b":{"$x":1}}]}]}"#, "unknown_field", "filter.$or[1].$and[0].b.$x"), (#"{"$not":[]}"#, "invalid_value", "filter.$not"),
         (#"{"$or":[{"a":1},{"$and":[{"b":null}]}]}"#, "invalid_value", "filter.$or[1].$and[0].b"),
         (#"{"a":1,"a":1}"#, "duplicate_key", "filter.a"), (#"{"a":{"$eq":1,"\u0024eq":1}}"#, "duplicate_key", "filter.a.$eq"), (#"{"$or":[{"a":1,"a":2}]}"#, "duplicate_key", "filter.$or[0].a"),
@@ -34,7 +38,7 @@ import Wire
         #expect(refused?.error.code == code && refused?.error.field == field, "\(refused?.error.description ?? "accepted")")
     }
 
-    @Test(arguments: ["count", "search", "delete"])
+    @Test(arguments: ["count", "search", "delete", "list", "filter.prepare"])
     func `the operations that take a filter take the same`(op: String) throws {
         let vector = op == "search" ? #","vector":[1]"# : ""
         #expect(refusal(#"{"op":"\#(op)","collection":"kb"\#(vector),"filter":{"a":1}}"#) == nil)
@@ -58,6 +62,10 @@ import Wire
         case .not(let part): "not(\(describe(part)))"
         case .field(let name, .isIn(let values)): "\(name) in [\(values.map(describe).joined(separator: ","))]"
         case .field(let name, .exists): "\(name) exists"
+        case .field(let name, .containsAll(let values)): "\(name) has [\(values.map(describe).joined(separator: ","))]"
+        case .field(let name, .prefix(let text)): "\(name) begins \(text)"
+        case .field(let name, .match(let text)): "\(name) matches \(text)"
+        case .under(let ids): "under \(ids.joined(separator: ","))"
         case .field(let name, .range(let lower, let upper)):
             "\(name) \(lower?.isInclusive == true ? "[" : "(")\(lower.map { describe($0.value) } ?? "")..\(upper.map { describe($0.value) } ?? "")\(upper?.isInclusive == true ? "]" : ")")"
         }

@@ -63,20 +63,39 @@ final class CallerGrades: Sendable {
         for number in table.indices where table[number] != 0 { body(UInt32(number), grade(ofAccess: UInt32(number))) }
     }
 
+    /// Tells grades from others by what they let know, under the names of objects: what nobody may know of has no part in it.
+    func digest(_ directory: Directory) -> UInt64 {
+        var sum: UInt64 = UInt64(need.rawValue) | UInt64(outside.rawValue) << 8
+        forEachGrade { access, grade in
+            // In any order: objects are numbered as they came, which is not to be told.
+            let name = ContentDigest(of: directory.accessNames.bytes(access - 1))
+            sum &+= (name.high ^ UInt64(grade.rawValue)) &* 0x9E37_79B9_7F4A_7C15
+        }
+        if let scope {
+            var writer = ByteWriter()
+            scope.encode(to: &writer)
+            sum &+= ContentDigest(of: writer.bytes).high
+        }
+        return sum | 1
+    }
+
     // MARK: Documents
 
     /// The documents whose grade lies in a range, folders left out; `earlier` is what was found for an earlier state of the guards,
     /// of which only pages that have changed since are looked at. O(documents), or O(pages + documents of changed ones).
     func documents(_ grades: ClosedRange<Grade>, in guards: PagedColumn<UInt32>, since earlier: GuardedDocuments? = nil) -> GuardedDocuments {
+        let known = earlier?.documents.count ?? 0
         // Indexed by object without a question: an object beyond the table is as one that is in it.
         let wanted = CellBuffer<UInt8>(count: table.count + 1)
         for number in 0..<table.count { wanted.cells[number] = grades.contains(grade(ofAccess: UInt32(number))) ? 1 : 0 }
         wanted.cells[table.count] = grades.contains(outside) ? 1 : 0
         let (cells, last) = (wanted.cells.readOnly, UInt32(table.count))
-        // One that knows more is of a later state: an older snapshot is being read.
-        let earlier = earlier.flatMap { $0.guards.count <= guards.count ? $0 : nil }
-        var documents = earlier.map { Bitmap(extending: $0.documents, to: guards.count) } ?? Bitmap(count: guards.count)
-        for number in guards.changedPages(since: earlier?.guards) {
+        // The state before may as well be a later one, where an older snapshot is read.
+        var documents = earlier.map { Bitmap($0.documents, count: guards.count) } ?? Bitmap(count: guards.count)
+        let stamps = (0..<guards.pageCount).map { guards.pageStamp($0) }
+        let firstPartial = known == guards.count ? guards.pageCount : min(known, guards.count) / guards.pageCapacity
+        for number in 0..<guards.pageCount {
+            if let earlier, number < firstPartial, earlier.stamps[number] == stamps[number] { continue }
             let page = guards.page(number)
             documents.fill(from: number * guards.pageCapacity, count: page.count) { index in
                 let cell = page[index]
@@ -84,13 +103,13 @@ final class CallerGrades: Sendable {
             }
         }
         withExtendedLifetime(wanted) {}
-        return GuardedDocuments(guards: guards, documents: documents)
+        return GuardedDocuments(stamps: stamps, documents: documents)
     }
 }
 
-/// Documents found by their guards, and the guards that they were found by.
+/// Documents found by their guards, and the pages of guards that they were found by.
 struct GuardedDocuments: Sendable {
-    var guards: PagedColumn<UInt32>
+    var stamps: [UInt64]
     var documents: Bitmap
 }
 

@@ -12,17 +12,20 @@ final class Rights: Sendable {
     /// Tells these rights from all others, those of the same caller at another time included.
     let stamp: UInt64
     private let guards: PagedColumn<UInt32>
+    /// By which they were worked out.
+    let directory: Directory
     /// The nodes in the agent's scope; nil where it has none.
     private let scoped: Bitmap?
     private let knownOnly = AtomicLazyReference<BitmapBox>()
     private static let lastStamp = Atomic<UInt64>(0)
 
-    fileprivate init(_ grades: CallerGrades, _ placed: GuardedDocuments, scoped: Bitmap?, _ state: CollectionState) {
+    fileprivate init(_ grades: CallerGrades, _ placed: GuardedDocuments, scoped: Bitmap?, _ state: CollectionState, _ directory: Directory) {
         self.grades = grades
+        self.directory = directory
         var documents = placed.documents
         if let scoped { documents.formIntersection(scoped) }
         self.documents = documents
-        guards = placed.guards
+        guards = state.documents.guards
         self.scoped = scoped
         isWhole = !state.hasChunkAccess && documents.population == state.documents.liveCount - state.documents.folderCount
         stamp = Self.lastStamp.wrappingAdd(1, ordering: .relaxed).newValue
@@ -42,6 +45,18 @@ final class Rights: Sendable {
         var documents = grades.documents(knownGrades, in: guards).documents
         if let scoped { documents.formIntersection(scoped) }
         return knownOnly.storeIfNil(BitmapBox(documents)).bitmap
+    }
+
+    private let knownDigest = Mutex<UInt64?>(nil)
+
+    /// Tells these rights from others: by what they reach, under its name, and nothing else. O(objects), the first time.
+    var digest: UInt64 {
+        knownDigest.withLock { known in
+            if let known { return known }
+            let made = grades.digest(directory)
+            known = made
+            return made
+        }
     }
 
     /// Whether a node lies in the agent's scope.
@@ -86,7 +101,7 @@ final class RightsCache: Sendable {
         let earlier = entry.placed.withLock { $0[state.number] }
         let placed = grades.documents(grades.need ... .read, in: state.documents.guards, since: earlier)
         entry.placed.withLock { $0[state.number] = placed }
-        return Rights(grades, placed, scoped: scoped, state)
+        return Rights(grades, placed, scoped: scoped, state, directory)
     }
 
     private func entry(_ key: Key, _ directory: Directory) throws(EngineError) -> Entry {
@@ -115,7 +130,14 @@ extension CollectionState {
 
     /// The nodes in an agent's scope. A scope that this collection cannot tell anything by leaves nothing to see, and is said to.
     func nodes(inScope scope: Filter, of caller: Caller) throws(EngineError) -> Bitmap {
-        do { return try nodes(matching: scope) } catch {
+        Evaluation(try program(ofScope: scope, of: caller)).documents(of: self) { documents.find($0) }
+    }
+
+    func program(ofScope scope: Filter, of caller: Caller) throws(EngineError) -> FilterProgram {
+        do {
+            try scope.checkLimits()
+            return try FilterProgram(scope, schema: schema, withFolders: true)
+        } catch {
             throw EngineError(error.code, "the scope of \(caller.agent ?? "the agent") cannot be held against this collection: \(error.message)", field: "as.agent")
         }
     }

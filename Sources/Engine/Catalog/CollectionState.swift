@@ -7,6 +7,8 @@ struct CollectionState: Sendable {
     /// Given once: a collection dropped and created again under one name is another collection.
     let number: UInt32
     let schema: CollectionSchema
+    /// Shared by all copies; nothing of it is part of the state.
+    let derived = DerivedData()
     var catalog: Catalog
     /// Segments, and heads waiting to become one; rising by chunk number.
     var sealed: [ChunkPart]
@@ -120,6 +122,17 @@ struct CollectionState: Sendable {
         } else if let part = sealedIndex(ofChunk: chunk) {
             sealed[part].liveCount += change
         }
+    }
+
+    /// The documents that are there, folders left out.
+    func liveDocuments() -> Bitmap {
+        var live = Bitmap(count: documents.count)
+        let guards = documents.guards
+        for number in 0..<guards.pageCount {
+            let page = guards.page(number)
+            live.fill(from: number * guards.pageCapacity, count: page.count) { page[$0] & Guard.kindMask == Guard.there }
+        }
+        return live
     }
 
     /// Memory held, in bytes, pages shared with snapshots included.

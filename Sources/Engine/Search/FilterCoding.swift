@@ -4,7 +4,8 @@ import Memory
 // Layout (str = u32 length + UTF-8, value below):
 //
 //   u8 1 all, 2 any: u32 n, n x filter | 3 not: filter | 4 field: str name | condition
-//   condition: u8 1 is in: u32 n, n x value | 2 range: bound, bound | 3 exists
+//   | 5 under: u32 n, n x str
+//   condition: u8 1 is in, 4 contains all: u32 n, n x value | 2 range: bound, bound | 3 exists | 5 prefix, 6 match: str
 //   bound: u8 0 none, 1 inclusive, 2 exclusive, then a value
 //   value: u8 1 str | 2 i64 | 3 f64 | 4 true | 5 false | 6 u32 n, n x str
 
@@ -20,6 +21,10 @@ extension Filter {
             writer.write(UInt8(4))
             writer.writeString(name)
             writer.write(condition)
+        case .under(let ids):
+            writer.write(UInt8(5))
+            writer.write(UInt32(ids.count))
+            for id in ids { writer.writeString(id) }
         }
     }
 
@@ -49,6 +54,16 @@ extension ByteWriter {
             write(lower)
             write(upper)
         case .exists: write(UInt8(3))
+        case .containsAll(let values):
+            write(UInt8(4))
+            write(UInt32(values.count))
+            for value in values { write(value) }
+        case .prefix(let text):
+            write(UInt8(5))
+            writeString(text)
+        case .match(let text):
+            write(UInt8(6))
+            writeString(text)
         }
     }
 
@@ -89,6 +104,10 @@ extension ByteReader {
         case 4:
             let name = try readString()
             return .field(name, try readCondition())
+        case 5:
+            var ids: [String] = []
+            for _ in 0..<(try readTermCount()) { ids.append(try readString()) }
+            return .under(ids)
         default: throw Corruption(offset: offset - 1, expected: "a kind of filter")
         }
     }
@@ -109,15 +128,18 @@ extension ByteReader {
 
     @_lifetime(self: copy self)
     private mutating func readCondition() throws(Corruption) -> Filter.Condition {
-        switch try read(UInt8.self) {
-        case 1:
+        let kind = try read(UInt8.self)
+        switch kind {
+        case 1, 4:
             var values: [InputValue] = []
             for _ in 0..<(try readTermCount()) { values.append(try readValue()) }
-            return .isIn(values)
+            return kind == 1 ? .isIn(values) : .containsAll(values)
         case 2:
             let lower = try readBound()
             return .range(lower: lower, upper: try readBound())
         case 3: return .exists
+        case 5: return .prefix(try readString())
+        case 6: return .match(try readString())
         default: throw Corruption(offset: offset - 1, expected: "a kind of condition")
         }
     }

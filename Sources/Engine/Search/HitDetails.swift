@@ -66,6 +66,9 @@ package struct HitDetails {
         for (index, texts) in zip(own, try collection.parts[part].textParts(rows)) { details[index].texts = texts }
     }
 
+    /// Whether grades are to be told: where nobody's rights are asked, all that is found may be read.
+    package var tellsGrades: Bool { collection.tellsGrades }
+
     /// Whether one of the chunks has a text or a heading that will be asked for.
     package var haveTexts: Bool { details.contains { $0.texts != 0 } }
 

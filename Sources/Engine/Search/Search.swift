@@ -8,6 +8,7 @@ package struct SearchInput: Sendable {
     package var k = 10
     package var filter: Filter?
     package var under: [String]?
+    package var prepared: [PreparedFilter] = []
     package var minScore: Float?
     package var effort = SearchEffort.standard
     /// Whether documents are told of too that may be known to exist and no more. They answer no filter.
@@ -49,7 +50,7 @@ extension CollectionSnapshot {
     package func search(_ input: SearchInput, deadline: Deadline = .none) throws(EngineError) -> SearchResult {
         let space = try space(of: input)
         let queries = try prepare(input, space)
-        let visibility = try visibility(filter: input.filter, under: input.under)
+        let visibility = try visibility(filter: input.filter, under: input.under, prepared: input.prepared)
         try deadline.check()
         let (found, plan) = try compare(queries, in: space, input, visibility, deadline: deadline)
         var hits: [[Hit]] = []

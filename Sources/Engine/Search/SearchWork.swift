@@ -9,7 +9,8 @@ extension CollectionSnapshot {
         let number = input.space.map { schema.spaceIndex($0) } ?? schema.defaultSpaceIndex
         guard let number else { return 0 }
         let dimension = schema.spaces[number].dimension
-        let effort = input.filter == nil && input.under == nil && rights?.isWhole ?? true ? input.effort.indexEffort : nil
+        let isFree = input.filter == nil && input.under == nil && input.prepared.isEmpty && rights?.isWhole ?? true
+        let effort = isFree ? input.effort.indexEffort : nil
         var work = 0
         // By number: to take a part out of the list is to count dozens of references up and down.
         for part in parts.indices where parts[part].liveCount > 0 {

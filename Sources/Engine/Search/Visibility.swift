@@ -10,21 +10,23 @@ struct VisibilityKey: Hashable, Sendable {
 
     /// The nodes of a scope, folders among them.
     init(scope: Filter) {
-        bytes.append(3)
+        bytes.append(4)
         append(scope)
     }
 
     /// What under these rights may be known to exist, and no more.
     init(known stamp: UInt64, under: [String]?) {
-        bytes.append(4)
+        bytes.append(5)
         append(Int(truncatingIfNeeded: stamp))
         append(under: under)
     }
 
-    /// - Parameter rights: the stamp of the rights under which it is asked; nil where nobody's are.
-    init(filter: Filter?, under: [String]?, rights: UInt64?) {
+    /// - Parameters:
+    ///   - prepared: names of prepared filters, of which none is ever given twice.
+    ///   - rights: the stamp of the rights under which it is asked; nil where nobody's are.
+    init(filter: Filter?, under: [String]?, prepared: [String] = [], rights: UInt64? = nil) {
         if let rights {
-            bytes.append(5)
+            bytes.append(6)
             append(Int(truncatingIfNeeded: rights))
         }
         if let filter {
@@ -32,6 +34,16 @@ struct VisibilityKey: Hashable, Sendable {
             append(filter)
         }
         append(under: under)
+        for handle in prepared {
+            bytes.append(3)
+            append(handle)
+        }
+    }
+
+    /// Of the same questions; equal after a restart too, where nobody's rights are among them.
+    var digest: UInt64 {
+        // Sound: bytes have no invalid pattern.
+        ContentDigest(of: unsafe bytes.span.bytes).high
     }
 
     private mutating func append(under: [String]?) {
@@ -50,6 +62,10 @@ struct VisibilityKey: Hashable, Sendable {
             bytes.append(4)
             append(name)
             append(condition)
+        case .under(let ids):
+            bytes.append(5)
+            append(ids.count)
+            for id in ids { append(id) }
         }
     }
 
@@ -61,16 +77,26 @@ struct VisibilityKey: Hashable, Sendable {
 
     private mutating func append(_ condition: Filter.Condition) {
         switch condition {
-        case .isIn(let values):
-            bytes.append(1)
-            append(values.count)
-            for value in values { append(value) }
+        case .isIn(let values): append(tag: 1, values)
+        case .containsAll(let values): append(tag: 4, values)
+        case .prefix(let text):
+            bytes.append(5)
+            append(text)
+        case .match(let text):
+            bytes.append(6)
+            append(text)
         case .range(let lower, let upper):
             bytes.append(2)
             append(lower)
             append(upper)
         case .exists: bytes.append(3)
         }
+    }
+
+    private mutating func append(tag: UInt8, _ values: [InputValue]) {
+        bytes.append(tag)
+        append(values.count)
+        for value in values { append(value) }
     }
 
     private mutating func append(_ bound: Filter.Bound?) {
@@ -114,6 +140,7 @@ final class Visibility: Sendable {
     /// What is asked of rows that have an access object of their own; nil where no row has, or nobody's rights are asked.
     let rowRights: RowRights?
     private let positions = Mutex<[PositionsKey: VisibleRows]>([:])
+    private let counts = Mutex<(documents: Int, chunks: Int)?>(nil)
 
     private struct PositionsKey: Hashable {
         enum Part: Hashable {
@@ -129,6 +156,14 @@ final class Visibility: Sendable {
     init(_ documents: Bitmap, _ rowRights: RowRights? = nil) {
         self.documents = documents
         self.rowRights = rowRights
+    }
+
+    /// How many documents there are, and how many chunks they have: counted by the first call, which every other would do alike.
+    func count(_ body: (Bitmap) throws(EngineError) -> (documents: Int, chunks: Int)) throws(EngineError) -> (documents: Int, chunks: Int) {
+        if let known = counts.withLock({ $0 }) { return known }
+        let counted = try body(documents)
+        counts.withLock { $0 = counted }
+        return counted
     }
 
     /// The positions of a segment's index that may be seen: in force, and of such documents. The first call is O(rows).

@@ -52,9 +52,7 @@ extension CollectionState {
             return nodes
         }
         if let filter = selection.filter {
-            var nodes = try documents(matching: filter)
-            if let under = selection.under { nodes.formIntersection(subtree(of: under)) }
-            return nodes
+            return try documents(matching: filter, under: selection.under)
         }
         guard let under = selection.under else { throw EngineError(.invalidValue, "say which nodes: ids, filter or under", field: "ids") }
         return subtree(of: under)

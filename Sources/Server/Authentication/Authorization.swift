@@ -49,7 +49,7 @@ extension Request {
     private func checkKeepsRights() throws(WireError) {
         switch operation {
         case .patch(let input) where input.changesRights:
-            throw .forbidden("moving nodes changes who may see them, so it is not done as somebody: leave parent out, or ask as the service itself", field: "parent")
+            throw .forbidden("who may see nodes is not changed as somebody, nor where they lie: leave access and parent out, or ask as the service itself", field: "op")
         case .upsert:
             throw .forbidden("upsert says where documents lie, and so who may see them: it takes a credential that is nobody, without user and agent", field: "op")
         default: break
@@ -59,7 +59,9 @@ extension Request {
 
 extension PatchInput {
     /// Whether it changes who may see the nodes, which is as much as where they lie.
-    fileprivate var changesRights: Bool { if case .keep = parent { false } else { true } }
+    fileprivate var changesRights: Bool {
+        if case .keep = parent, case .keep = access { false } else { true }
+    }
 }
 
 extension Identity {
@@ -91,12 +93,12 @@ extension OperationName {
     var roles: Set<Role> {
         switch self {
         case .hello, .ping, .serverInfo: Set(Role.allCases)
-        case .search, .get, .read, .count: [.service, .reader]
+        case .search, .get, .read, .count, .list, .facet, .nodes, .prepareFilter, .dropFilter: [.service, .reader]
         case .upsert, .patch, .delete: [.service, .writer]
         // An administrator must know what there is to be administered; nothing of a document is told.
         case .listCollections, .describeCollection: Set(Role.allCases)
         case .createCollection, .dropCollection, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot, .flush, .optimize,
-            .jobs, .serverStats:
+            .jobs, .serverStats, .putGroup, .addMembers, .removeMembers, .dropGroup, .getGroup, .listGroups, .putAccess, .grantAccess, .denyAccess, .revokeAccess, .dropAccess, .getAccess, .listAccess, .explainAccess, .accessReaders, .putAgent, .dropAgent, .getAgent, .listAgents, .principalGroups:
             [.admin]
         }
     }
@@ -117,6 +119,14 @@ extension Operation {
         case .read(let input): .collection(input.collection)
         case .search(let search): .collection(search.collection)
         case .count(let input): .collection(input.collection)
+        case .list(let input): .collection(input.collection)
+        case .facet(let input): .collection(input.collection)
+        case .nodes(let input): .collection(input.collection)
+        case .prepareFilter(let input): .collection(input.collection)
+        // Who has the handle was given it.
+        case .dropFilter: .nothing
+        case .askDirectory(let question): question.collection.map { .collection($0) } ?? .database
+        case .changeDirectory: .database
         case .optimize(let collection): collection.map { .collection($0) } ?? .database
         case .serverStats, .flush, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: .database
         }

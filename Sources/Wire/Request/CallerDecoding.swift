@@ -43,9 +43,10 @@ extension OperationName {
     /// Whether it is made as somebody: what is seen, and what is changed of what is seen. All else is done by right of a role.
     package var hasCaller: Bool {
         switch self {
-        case .get, .read, .search, .count, .patch, .delete: true
+        case .get, .read, .search, .count, .list, .facet, .nodes, .prepareFilter, .patch, .delete: true
         case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
-            .exportSnapshot, .createCollection, .listCollections, .describeCollection, .dropCollection, .upsert:
+            .exportSnapshot, .createCollection, .listCollections, .describeCollection, .dropCollection, .upsert, .dropFilter,
+            .putGroup, .addMembers, .removeMembers, .dropGroup, .getGroup, .listGroups, .putAccess, .grantAccess, .denyAccess, .revokeAccess, .dropAccess, .getAccess, .listAccess, .explainAccess, .accessReaders, .putAgent, .dropAgent, .getAgent, .listAgents, .principalGroups:
             false
         }
     }

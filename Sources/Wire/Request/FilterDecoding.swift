@@ -4,9 +4,10 @@ import Engine
 /// Decodes one filter, counting its terms.
 struct FilterDecoder {
     private var terms = 0
+    private let termsMax: Int
 
-    static func decode(_ value: borrowing JSONValue, field: String) throws(WireError) -> Filter {
-        var decoder = FilterDecoder()
+    static func decode(_ value: borrowing JSONValue, field: String, termsMax: Int = Limits.filterTermsMax) throws(WireError) -> Filter {
+        var decoder = FilterDecoder(termsMax: termsMax)
         return try decoder.object(value, field: field, depth: 0)
     }
 
@@ -31,6 +32,10 @@ struct FilterDecoder {
         switch key {
         case "$and": return .all(try list(value, field: "\(field).$and", depth: depth))
         case "$or": return .any(try list(value, field: "\(field).$or", depth: depth))
+        case "$under":
+            let ids = try value.decodeOneOrMoreStrings("\(field).$under", max: Limits.filterNodesMax)
+            for _ in 0...ids.count { try countTerm(field) }
+            return .under(ids)
         case "$not": return .not(try object(value, field: "\(field).$not", depth: depth + 1))
         case _ where key.hasPrefix("$"): throw .unknown(key, in: "a filter", path: "\(field).\(key)")
         default: return try condition(on: key, value, field: "\(field).\(key)")
@@ -65,6 +70,9 @@ struct FilterDecoder {
                 case "$ne": parts.append(.not(.field(name, .isIn([try compared(member.value, place)]))))
                 case "$in": parts.append(.field(name, .isIn(try values(member.value, place))))
                 case "$nin": parts.append(.not(.field(name, .isIn(try values(member.value, place)))))
+                case "$all": parts.append(.field(name, .containsAll(try values(member.value, place))))
+                case "$prefix": parts.append(.field(name, .prefix(try member.value.decodeString(place))))
+                case "$match": parts.append(.field(name, .match(try member.value.decodeString(place))))
                 case "$gt", "$gte":
                     guard lower == nil else { throw WireError.invalid(place, "the only lower bound") }
                     lower = Filter.Bound(try compared(member.value, place), isInclusive: member.key == "$gte")
@@ -90,7 +98,8 @@ struct FilterDecoder {
         var values: [InputValue] = []
         while let element = elements.next() {
             try countTerm(field)
-            values.append(try compared(element, "\(field)[\(values.count)]"))
+            // Places are spelled out where something is wrong only: there may be a million values.
+            if let text = element.string { values.append(.string(text)) } else { values.append(try compared(element, "\(field)[\(values.count)]")) }
         }
         return values
     }
@@ -106,8 +115,8 @@ struct FilterDecoder {
 
     private mutating func countTerm(_ field: String) throws(WireError) {
         terms += 1
-        guard terms <= Limits.filterTermsMax else {
-            throw WireError(code: "limit_exceeded", message: "a filter has at most \(Limits.filterTermsMax) terms", field: field)
+        guard terms <= termsMax else {
+            throw WireError(code: "limit_exceeded", message: "a filter has at most \(termsMax) terms\(termsMax == Limits.filterTermsMax ? "; prepare a longer one" : "")", field: field)
         }
     }
 }

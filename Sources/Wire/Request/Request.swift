@@ -46,11 +46,18 @@ package enum Operation: Sendable {
     case read(ReadInput)
     case search(SearchRequest)
     case count(CountInput)
+    case list(ListRequest)
+    case facet(FacetRequest)
+    case nodes(NodesRequest)
+    case prepareFilter(PrepareInput)
+    case dropFilter(handle: String)
+    case changeDirectory(DirectoryChange)
+    case askDirectory(DirectoryQuestion)
 }
 
 /// What an operation is called on the wire.
 package enum OperationName: String, CaseIterable, Sendable {
-    case hello, ping, flush, optimize, jobs, upsert, delete, patch, get, read, search, count
+    case hello, ping, flush, optimize, jobs, upsert, delete, patch, get, read, search, count, list, facet, nodes
     case serverInfo = "server.info"
     case serverStats = "server.stats"
     case createCollection = "collection.create"
@@ -62,6 +69,28 @@ package enum OperationName: String, CaseIterable, Sendable {
     case dropSnapshot = "snapshot.drop"
     case verifySnapshot = "snapshot.verify"
     case exportSnapshot = "snapshot.export"
+    case prepareFilter = "filter.prepare"
+    case dropFilter = "filter.drop"
+    case putGroup = "group.put"
+    case addMembers = "group.add"
+    case removeMembers = "group.remove"
+    case dropGroup = "group.drop"
+    case getGroup = "group.get"
+    case listGroups = "group.list"
+    case putAccess = "access.put"
+    case grantAccess = "access.grant"
+    case denyAccess = "access.deny"
+    case revokeAccess = "access.revoke"
+    case dropAccess = "access.drop"
+    case getAccess = "access.get"
+    case listAccess = "access.list"
+    case explainAccess = "access.explain"
+    case accessReaders = "access.readers"
+    case putAgent = "agent.put"
+    case dropAgent = "agent.drop"
+    case getAgent = "agent.get"
+    case listAgents = "agent.list"
+    case principalGroups = "principal.groups"
 }
 
 extension Operation {
@@ -90,6 +119,13 @@ extension Operation {
         case .read: .read
         case .search: .search
         case .count: .count
+        case .list: .list
+        case .facet: .facet
+        case .nodes: .nodes
+        case .prepareFilter: .prepareFilter
+        case .dropFilter: .dropFilter
+        case .changeDirectory(let change): change.name
+        case .askDirectory(let question): question.name
         }
     }
 }
@@ -110,6 +146,8 @@ package struct GetInput: Sendable {
     package var collection = ""
     package var ids: [String] = []
     package var with: Parts = .nodeDefault
+    /// Whether nodes are told of too that may be known to exist and no more.
+    package var includesKnown = false
 }
 
 package struct ReadInput: Sendable {
@@ -125,11 +163,15 @@ package struct CountInput: Sendable {
     package var collection = ""
     package var filter: Filter?
     package var under: [String]?
+    /// Handles of prepared filters.
+    package var prepared: [String] = []
 }
 
 package struct SearchRequest: Sendable {
     package var collection = ""
     package var input = SearchInput()
+    /// Handles of prepared filters.
+    package var prepared: [String] = []
     package var with: Parts = .hitDefault
     /// Asked as `searches`: the answer has one result for each.
     package var isBatch = false
@@ -143,6 +185,8 @@ package struct Parts: OptionSet, Sendable {
     package static let text = Parts(rawValue: 1), title = Parts(rawValue: 2), url = Parts(rawValue: 4), mime = Parts(rawValue: 8)
     package static let fields = Parts(rawValue: 16), heading = Parts(rawValue: 32), vector = Parts(rawValue: 64)
     package static let parent = Parts(rawValue: 128), time = Parts(rawValue: 256)
+    /// Of nodes of the tree alone, and of no name in other operations' `with`.
+    package static let path = Parts(rawValue: 512)
 
     static let hitDefault: Parts = [.text, .title, .heading]
     static let nodeDefault: Parts = [.text, .title, .url, .mime, .fields, .heading, .parent, .time]

@@ -74,12 +74,37 @@ package struct RequestDecoder: ~Copyable {
         "read": { root throws(WireError) in try read(root) },
         "search": { root throws(WireError) in try search(root) },
         "count": { root throws(WireError) in try count(root) },
+        "list": { root throws(WireError) in try list(root) },
+        "facet": { root throws(WireError) in try facet(root) },
+        "nodes": { root throws(WireError) in try nodes(root) },
+        "filter.prepare": { root throws(WireError) in try prepareFilter(root) },
+        "filter.drop": { root throws(WireError) in try dropFilter(root) },
+        "group.put": { root throws(WireError) in try groupMembers(root, "group.put") { .putGroup($0, members: $1) } },
+        "group.add": { root throws(WireError) in try groupMembers(root, "group.add") { .addMembers(group: $0, $1) } },
+        "group.remove": { root throws(WireError) in try groupMembers(root, "group.remove") { .removeMembers(group: $0, $1) } },
+        "group.drop": { root throws(WireError) in try named(root, "group.drop", "group") { .changeDirectory(.dropGroup($0)) } },
+        "group.get": { root throws(WireError) in try named(root, "group.get", "group") { .askDirectory(.group($0)) } },
+        "group.list": { root throws(WireError) in try page(root, "group.list") { .groups($0) } },
+        "principal.groups": { root throws(WireError) in try named(root, "principal.groups", "principal") { .askDirectory(.principal($0)) } },
+        "access.put": { root throws(WireError) in try putAccess(root) },
+        "access.grant": { root throws(WireError) in try entry(root, "access.grant", hasGrade: true) { .grant(access: $0, principal: $1, $2) } },
+        "access.deny": { root throws(WireError) in try entry(root, "access.deny", hasGrade: false) { .grant(access: $0, principal: $1, $2) } },
+        "access.revoke": { root throws(WireError) in try entry(root, "access.revoke", hasGrade: false) { access, principal, _ in .revoke(access: access, principal: principal) } },
+        "access.drop": { root throws(WireError) in try named(root, "access.drop", "access") { .changeDirectory(.dropAccess($0)) } },
+        "access.get": { root throws(WireError) in try named(root, "access.get", "access") { .askDirectory(.access($0)) } },
+        "access.list": { root throws(WireError) in try page(root, "access.list") { .accessObjects($0) } },
+        "access.explain": { root throws(WireError) in try explain(root) },
+        "access.readers": { root throws(WireError) in try readers(root) },
+        "agent.put": { root throws(WireError) in try putAgent(root) },
+        "agent.drop": { root throws(WireError) in try named(root, "agent.drop", "agent") { .changeDirectory(.dropAgent($0)) } },
+        "agent.get": { root throws(WireError) in try named(root, "agent.get", "agent") { .askDirectory(.agent($0)) } },
+        "agent.list": { root throws(WireError) in try page(root, "agent.list") { .agents($0) } },
     ]
 
     // MARK: Members
 
     /// The members that are the operation's own; those of every request have been read already.
-    private static func members(
+    static func members(
         _ root: borrowing JSONValue, _ op: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Bool
     ) throws(WireError) {
         try root.forEachMember("", areDistinct: true) { (key, value) throws(WireError) in
@@ -95,7 +120,7 @@ package struct RequestDecoder: ~Copyable {
         return operation
     }
 
-    private static func present(_ name: String, _ field: String, _ op: String) throws(WireError) {
+    static func present(_ name: String, _ field: String, _ op: String) throws(WireError) {
         if name.isEmpty { throw .missing(field, op) }
     }
 
@@ -176,7 +201,8 @@ package struct RequestDecoder: ~Copyable {
                 schema.name = try value.decodeString(key)
             case "spaces": schema.spaces = try spaces(value)
             case "fields": schema.fields = try fields(value)
-            case "access": try access(value)
+            case "access": schema.access = try value.decodeCase(key)
+            case "default_access": schema.defaultAccess = try value.decodeString(key)
             default: return try single.member(key, value, key)
             }
             return true
@@ -187,15 +213,6 @@ package struct RequestDecoder: ~Copyable {
             schema.spaces = [try single.schema(name: "default", field: "")]
         }
         return .createCollection(schema)
-    }
-
-    private static func access(_ value: borrowing JSONValue) throws(WireError) {
-        switch value.string {
-        case "open": return
-        case "enforced":
-            throw WireError(code: "unsupported", message: "this version does not enforce rights: every connection reads everything. Say \"open\", or keep the data out", field: "access")
-        default: throw .invalid("access", "\"open\"")
-        }
     }
 
     private static func spaces(_ value: borrowing JSONValue) throws(WireError) -> [SpaceSchema] {
@@ -274,6 +291,7 @@ package struct RequestDecoder: ~Copyable {
             case "url": input.url = try value.decodeTextChange(key)
             case "mime": input.mime = try value.decodeTextChange(key)
             case "time": input.time = value.isNull ? .remove : .set(try value.decodeInputValue(key))
+            case "access": input.access = try value.decodeTextChange(key)
             case "set":
                 try value.forEachMember(key) { (name, value) throws(WireError) in
                     input.set.append((name, try value.decodeInputValue("set.\(name)")))
@@ -297,6 +315,7 @@ package struct RequestDecoder: ~Copyable {
                 input.ids = try value.decodeStrings(key, max: WireLimits.idsMax)
                 hasIDs = true
             case "with": input.with = try value.decodeParts(key)
+            case "include_exists": input.includesKnown = try value.decodeBool(key)
             default: return false
             }
             return true
@@ -331,6 +350,7 @@ package struct RequestDecoder: ~Copyable {
             case "collection": input.collection = try value.decodeString(key)
             case "filter": input.filter = try FilterDecoder.decode(value, field: key)
             case "under": input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            case "prepared": input.prepared = try value.decodeHandles(key)
             default: return false
             }
             return true
@@ -352,8 +372,10 @@ package struct RequestDecoder: ~Copyable {
             case "k": request.input.k = try value.decodeInt(key, in: 1...Limits.kMax)
             case "filter": request.input.filter = try FilterDecoder.decode(value, field: key)
             case "under": request.input.under = try value.decodeOneOrMoreStrings(key, max: WireLimits.idsMax)
+            case "prepared": request.prepared = try value.decodeHandles(key)
             case "min_score": request.input.minScore = try value.decodeFloat(key)
             case "with": request.with = try value.decodeParts(key)
+            case "include_exists": request.input.includesKnown = try value.decodeBool(key)
             case "recall", "effort", "exact": try effort(key, value, &request.input.effort)
             default: return false
             }

@@ -80,6 +80,7 @@ struct UpsertDecoder {
         case "url": document.url = try value.decodeString(place)
         case "mime": document.mime = try value.decodeString(place)
         case "time": document.time = try value.decodeInputValue(place)
+        case "access": document.access = try value.decodeTextChange(place)
         case "if_version": document.ifVersion = try value.decodeSequence(place)
         case "fields":
             try members(value, place) { (_, name, value, place) throws(WireError) in
@@ -108,6 +109,7 @@ struct UpsertDecoder {
         switch key {
         case "text": chunk.text = try value.decodeString(place)
         case "heading": chunk.heading = try value.decodeString(place)
+        case "access": chunk.access = try value.decodeString(place)
         case "vector": chunk.vectors.append(VectorInput(space: nil, floats: try value.decodeVector(place, to: &input.floats)))
         case "vectors":
             try members(value, place) { (decoder, name, value, place) throws(WireError) in

@@ -82,11 +82,11 @@ extension JSONValue {
         return start..<floats.count
     }
 
-    func decodeParts(_ field: String) throws(WireError) -> Parts {
+    func decodeParts(_ field: String, of names: [(name: String, part: Parts)] = Parts.names) throws(WireError) -> Parts {
         var parts: Parts = []
-        for name in try decodeStrings(field, max: Parts.names.count) {
-            guard let known = Parts.names.first(where: { $0.name == name }) else {
-                throw .invalid(field, "names of \(Parts.names.map(\.name).joined(separator: ", ")); \"\(name)\" is none")
+        for name in try decodeStrings(field, max: names.count) {
+            guard let known = names.first(where: { $0.name == name }) else {
+                throw .invalid(field, "names of \(names.map(\.name).joined(separator: ", ")); \"\(name)\" is none")
             }
             parts.insert(known.part)
         }

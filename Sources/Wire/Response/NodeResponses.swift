@@ -22,6 +22,12 @@ extension ResponseWriter {
             try checkSize()
         }
         json.endArray()
+        if input.includesKnown {
+            let known = missing.compactMap { collection.knownNode($0) }
+            self.known(known)
+            let ids = known.map(\.id)
+            missing.removeAll { ids.contains($0) }
+        }
         json.key("missing")
         json.beginArray()
         for documentID in missing { json.string(documentID) }
@@ -29,7 +35,7 @@ extension ResponseWriter {
         end()
     }
 
-    private mutating func node(
+    mutating func node(
         _ node: NodeView, _ collection: CollectionSnapshot, with: Parts, _ reader: inout ChunkReader
     ) throws(WireError) {
         json.beginObject()
@@ -39,6 +45,7 @@ extension ResponseWriter {
         json.string(node.isFolder ? "folder" : "document")
         json.key("version")
         json.int(node.version)
+        if collection.tellsGrades { grade(node.grade) }
         attributes(of: node, with: with)
         json.key("chunk_count")
         json.int(node.chunkCount)
@@ -75,6 +82,11 @@ extension ResponseWriter {
         if with.contains(.fields) { fields(node.fields) }
     }
 
+    mutating func grade(_ grade: Grade) {
+        json.key("grade")
+        json.string(grade.name)
+    }
+
     private mutating func fields(_ fields: [(name: String, value: InputValue)]) {
         guard !fields.isEmpty else { return }
         json.key("fields")
@@ -92,6 +104,13 @@ extension ResponseWriter {
         json.beginObject()
         json.key("ordinal")
         json.int(ordinal)
+        do throws(EngineError) {
+            // Where it is less than the document's.
+            if collection.tellsGrades {
+                let own = try node.chunk(ordinal).grade
+                if own != node.grade { grade(own) }
+            }
+        } catch { throw WireError(error) }
         do { try content(of: node.chunk(ordinal), collection, with: with, &reader) } catch { throw WireError(error) }
         json.endObject()
     }
@@ -142,6 +161,7 @@ extension ResponseWriter {
         json.string(node.id)
         json.key("version")
         json.int(node.version)
+        if collection.tellsGrades { grade(node.grade) }
         attributes(of: node, with: [.title, .url])
         json.key("chunk_count")
         json.int(node.chunkCount)

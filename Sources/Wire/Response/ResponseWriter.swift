@@ -152,7 +152,7 @@ package struct ResponseWriter: Sendable {
             ("line_bytes", WireLimits.lineBytesMax), ("depth", WireLimits.depthMax),
             ("requests_in_flight", WireLimits.requestsInFlightMax), ("bytes_in_flight", WireLimits.bytesInFlightMax),
             ("answer_bytes", WireLimits.answerBytesMax), ("batch", Limits.batchMax), ("k", Limits.kMax),
-            ("searches", Limits.searchesMax), ("filter_terms", Limits.filterTermsMax), ("dimension", Limits.dimensionMax),
+            ("searches", Limits.searchesMax), ("filter_terms", Limits.filterTermsMax), ("prepared_terms", Limits.preparedTermsMax), ("dimension", Limits.dimensionMax),
             ("id_bytes", Limits.idBytesMax), ("text_bytes", Limits.textBytesMax), ("chunks_per_document", Limits.chunksPerDocumentMax),
             ("tree_depth", Limits.treeDepthMax),
         ]

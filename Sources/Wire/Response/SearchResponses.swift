@@ -11,14 +11,16 @@ extension ResponseWriter {
         if request.isBatch {
             json.key("results")
             json.beginArray()
-            for hits in result.hits {
+            for (index, hits) in result.hits.enumerated() {
                 json.beginObject()
                 try self.hits(hits, collection, with: request.with)
+                if request.input.includesKnown { known(result.known[index]) }
                 json.endObject()
             }
             json.endArray()
         } else {
             try hits(result.hits[0], collection, with: request.with)
+            if request.input.includesKnown { known(result.known[0]) }
         }
         plan(result.plan)
         if let damage = result.damage { incomplete(damage) }
@@ -79,6 +81,7 @@ extension ResponseWriter {
         json.int(details.ordinal(index))
         json.key("score")
         json.float(hit.score)
+        if details.tellsGrades { grade(hit.grade) }
         if with.contains(.fields) || details.hasAttributes(index) { attributes(of: details.document(index), with: with) }
     }
 }
