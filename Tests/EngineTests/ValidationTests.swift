@@ -276,14 +276,14 @@ import TestSupport
 
     private static let badFilters: [(Filter, EngineError.Code, String)] = [
         (.field("nope", .exists), .undeclaredField, "filter.nope"),
-        (.not(.field("title", .exists)), .undeclaredField, "filter.title"),
+        (.not(.field("url", .exists)), .undeclaredField, "filter.url"),
         (.field("k", .isIn([.string("a"), .integer(1)])), .invalidValue, "filter.k"),
         (.field("ks", .isIn([.strings(["a"])])), .invalidValue, "filter.ks"),
         (.field("i", .isIn([.number(1)])), .invalidValue, "filter.i"),
         (.field("f", .isIn([.number(.nan)])), .invalidValue, "filter.f"),
         (.field("f", .range(lower: Filter.Bound(.number(.infinity), isInclusive: true), upper: nil)), .invalidValue, "filter.f"),
         (.field("i", .range(lower: Filter.Bound(.string("a"), isInclusive: true), upper: nil)), .invalidValue, "filter.i"),
-        (.field("k", .range(lower: Filter.Bound(.string("a"), isInclusive: true), upper: nil)), .invalidValue, "filter.k"),
+        (.field("ks", .range(lower: Filter.Bound(.string("a"), isInclusive: true), upper: nil)), .invalidValue, "filter.ks"),
         (.field("b", .range(lower: nil, upper: Filter.Bound(.bool(true), isInclusive: true))), .invalidValue, "filter.b"),
         (.all([.field("time", .isIn([.string("then")]))]), .invalidValue, "filter.time"),
         (.any([.field("t", .range(lower: Filter.Bound(.bool(true), isInclusive: true), upper: nil))]), .invalidValue, "filter.t"),
