@@ -64,7 +64,7 @@ struct RequestHandler: Sendable {
         case .flush: judgement.course = .order(.checkpoint)
         case .optimize(let collection): judgement.course = .order(.optimize(collection: collection))
         default:
-            guard let write = operation.write(as: authorized.caller) else {
+            guard let write = write(of: authorized) else {
                 judgement.course = .read(operation.isLarge ? .large : .tiny)
                 break
             }
@@ -72,6 +72,15 @@ struct RequestHandler: Sendable {
             if !write.changesCollections { judgement.weight = RequestWeight(.write, work: lineBytes) }
         }
         return judgement
+    }
+
+    /// The write that a request asks for; nil where it is none.
+    private func write(of authorized: Authorized) -> Write? {
+        guard let write = authorized.request.operation.write(as: authorized.caller) else { return nil }
+        // Where people are told apart, what nobody spoke of is nobody's; where anybody may say to be anybody, rights would only be in the way.
+        guard case .createCollection(var schema) = write, !authorized.request.namesAccess, authenticator != nil else { return write }
+        schema.access = .enforced
+        return .createCollection(schema)
     }
 
     // MARK: Reads

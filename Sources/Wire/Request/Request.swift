@@ -18,6 +18,8 @@ package struct Request: Sendable {
     package var minSequence: UInt64?
     /// On whose behalf it says it is made (`as`). A claim: whether this connection may make it is for the server to say.
     package var claimed: Caller?
+    /// Whether it says if a collection that it creates has rights. Where it does not, that is for the server to say.
+    package var namesAccess = false
 }
 
 package enum Operation: Sendable {

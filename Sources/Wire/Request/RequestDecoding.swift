@@ -37,6 +37,7 @@ package struct RequestDecoder: ~Copyable {
                 throw WireError(code: "unknown_op", message: "there is no operation \"\(op)\"; there are: \(operations.keys.sorted().joined(separator: " "))", field: "op")
             }
             request.operation = try decode(root)
+            request.namesAccess = root.firstMember("access") != nil
             if let claimed = root.firstMember("as") { request.claimed = try claimed.decodeCaller("as", of: request.operation.name) }
         } catch { throw RefusedLine(id: request.id, error: error) }
         return request
