@@ -7,7 +7,7 @@ import Wire
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure searches on a data set, or what a daemon adds to them.", subcommands: [BenchRace.self, BenchServing.self],
+        abstract: "Measure searches on a data set, or what a daemon adds to them.", subcommands: [BenchRace.self, BenchServing.self, BenchRights.self],
         defaultSubcommand: BenchRace.self)
 }
 
@@ -58,6 +58,9 @@ struct BenchRace: AsyncParsableCommand {
     @Option(help: "Shares of the rows to search among as well, drawn at random or lying near to each query or far from it: 0.1,near:0.1,far:0.01.")
     var filter: List<FilterShape> = List([])
 
+    @Option(help: "Shares of the documents to let a caller see by access objects, and search as that caller: 0.9,0.5,0.1.")
+    var rights: List<Double> = List([])
+
     @Option(help: "Peers to take turns with, by name or group: hnswlib,faiss,usearch.")
     var against: List<String> = List([])
 
@@ -91,6 +94,8 @@ struct BenchRace: AsyncParsableCommand {
             throw ValidationError("--recall must be \(SearchEffort.recallMin) to 1")
         }
         guard effort.values.allSatisfy({ (1...Limits.effortMax).contains($0) }) else { throw ValidationError("--effort must be 1 to \(Limits.effortMax)") }
+        guard rights.values.allSatisfy({ (0.0001...1).contains($0) }), rights.values.count <= 8 else { throw ValidationError("--rights takes up to 8 shares, 0.0001 to 1") }
+        guard rights.values.isEmpty || connect == nil else { throw ValidationError("--rights searches a database in this process: leave --connect out") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads must be 1 to 64") }
         guard rounds > 0, queries > 0, buildThreads > 0 else { throw ValidationError("--rounds, --queries and --build-threads must be positive") }
         guard connect.map({ DaemonAddress($0) != nil }) ?? true else { throw ValidationError("--connect takes HOST:PORT or a port") }
@@ -101,6 +106,7 @@ struct BenchRace: AsyncParsableCommand {
         tell("reading \(dataset)")
         let task = BenchTask(data: try BenchData(dataset, queriesMax: queries), k: k, threads: threads, cpus: cpus.values)
         let filters = filter.values.enumerated().map { BenchFilter($1, field: "label\($0)", task.data, k: k) }
+            + rights.values.enumerated().map { BenchFilter(rights: $1, number: $0, task.data) }
         let contenders = try await contenders(task, filters)
         let race = Race(contenders: contenders, rounds: rounds, progress: tell)
         var results: [(scenario: String, series: [Series])] = []

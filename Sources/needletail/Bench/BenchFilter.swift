@@ -35,6 +35,18 @@ struct BenchFilter: Sendable {
     let field: String
     let labels: [Int32]
     let wanted: [Int32]
+    /// Who sees what it leaves, where that is a matter of rights and not of a condition.
+    private(set) var reader: String?
+
+    /// Documents drawn at random, guarded by access objects.
+    init(rights share: Double, number: Int, _ data: BenchData) {
+        name = "rights \((share * 100).shown(share < 0.01 ? 1 : 0)) %"
+        field = "rights\(number)"
+        var random = SplitMix(seed: UInt64(2 + number))
+        labels = (0..<data.count).map { _ in Double.random(in: 0..<1, using: &random) < share ? 1 : 0 }
+        wanted = [Int32](repeating: 1, count: data.queryCount)
+        reader = "user:reader\(number)"
+    }
 
     init(_ shape: FilterShape, field: String, _ data: BenchData, k: Int) {
         name = "\(shape.correlation.rawValue) \((shape.share * 100).shown(shape.share < 0.01 ? 1 : 0)) %"

@@ -41,10 +41,34 @@ final class InProcess: Subject {
     func load(_ data: BenchData, _ filters: [BenchFilter]) throws {
         let space = SpaceSchema(
             dimension: data.dimension, metric: data.metric, index: choice.index, quantization: choice.quantization)
-        let fields = filters.map { FieldSchema(name: $0.field, type: .int) }
-        _ = try database.write(.createCollection(CollectionSchema(name: Self.collection, spaces: [space], fields: fields)))
+        let fields = filters.filter { $0.reader == nil }.map { FieldSchema(name: $0.field, type: .int) }
+        let readers = filters.filter { $0.reader != nil }
+        _ = try database.write(.createCollection(CollectionSchema(
+            name: Self.collection, spaces: [space], fields: fields, access: readers.isEmpty ? .open : .enforced)))
+        try grant(readers)
         for first in stride(from: 0, to: data.count, by: Self.batchDocuments) {
             _ = try database.write(.upsert(Self.batch(first..<min(first + Self.batchDocuments, data.count), of: data, filters)))
+        }
+    }
+
+    /// Who sees everything.
+    private static let everybody = Caller(user: "user:everybody")
+    /// Documents of one kind lie under so many objects, as if by project.
+    private static let objectsPerKind = 1000
+
+    /// An object for each set of readers, many times over, and a group for each of them.
+    private func grant(_ readers: [BenchFilter]) throws {
+        guard !readers.isEmpty else { return }
+        for (number, filter) in readers.enumerated() {
+            guard let reader = filter.reader else { continue }
+            _ = try database.write(.changeDirectory(.putGroup("group:\(number)", members: [reader])))
+        }
+        for kind in 0..<1 << readers.count {
+            for variant in 0..<Self.objectsPerKind {
+                var object = AccessInput(name: "kind \(kind)/\(variant)")
+                object.grants = readers.indices.filter { kind >> $0 & 1 == 1 }.map { ("group:\($0)", .read) } + [("user:everybody", .read)]
+                _ = try database.write(.changeDirectory(.putAccess(object)))
+            }
         }
     }
 
@@ -53,7 +77,12 @@ final class InProcess: Subject {
         input.floats = Array(data.base[rows.lowerBound * data.dimension..<rows.upperBound * data.dimension])
         input.documents = rows.map { row in
             var document = DocumentInput(id: "\(row)")
-            document.fields = filters.map { ($0.field, .integer(Int64($0.labels[row]))) }
+            document.fields = filters.filter { $0.reader == nil }.map { ($0.field, .integer(Int64($0.labels[row]))) }
+            let readers = filters.filter { $0.reader != nil }
+            if !readers.isEmpty {
+                let kind = readers.enumerated().reduce(0) { $0 | Int($1.element.labels[row]) << $1.offset }
+                document.access = .set("kind \(kind)/\(row % objectsPerKind)")
+            }
             var chunk = ChunkInput()
             chunk.vectors = [VectorInput(space: nil, floats: data.rowRange(row - rows.lowerBound))]
             document.chunks = [chunk]
@@ -71,7 +100,7 @@ final class InProcess: Subject {
     }
 
     func answer(_ questions: Questions) throws -> [Answered] {
-        let collection = try database.snapshot().collection(Self.collection)
+        let collection = try collection(for: questions)
         return try Lanes.run(questions.task.threads, on: questions.task.cpus) { lane in
             let inputs = try questions.calls(of: lane).map { try Self.input($0, of: questions) }
             for input in inputs.prefix(questions.warmUp(of: lane).count) { _ = try collection.search(input) }
@@ -87,7 +116,7 @@ final class InProcess: Subject {
 
     /// Microseconds of processor time a search, over so many, and how they were carried out. Asks the queries in turn.
     func processorMicroseconds(of questions: Questions, searches: Int) throws -> (Double, SearchPlan.Kind) {
-        let collection = try database.snapshot().collection(Self.collection)
+        let collection = try collection(for: questions)
         let lanes = questions.task.threads
         let costs = try Lanes.run(lanes, on: questions.task.cpus) { lane in
             let inputs = try questions.calls.map { try Self.input($0, of: questions) }
@@ -106,11 +135,16 @@ final class InProcess: Subject {
         let data = questions.task.data
         input.floats = queries.flatMap { data.query($0) }
         input.vectors = queries.map { data.rowRange($0 - queries.lowerBound) }
-        if let filter = questions.filter {
+        if let filter = questions.filter, filter.reader == nil {
             input.filter = .field(filter.field, .isIn([.integer(Int64(filter.wanted[queries.lowerBound]))]))
         }
         input.effort = questions.effort
         return input
+    }
+
+    private func collection(for questions: Questions) throws -> CollectionSnapshot {
+        let caller = questions.filter?.reader.map { Caller(user: $0) } ?? Self.everybody
+        return try database.snapshot().collection(Self.collection, for: caller)
     }
 
     /// Documents are called by their rows' numbers.
