@@ -11,11 +11,16 @@ extension VectorIndex {
         _ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions? = nil, scratch: SearchScratch
     ) -> Int {
         let compared = search(query, k: k, plan: plan, visible: visible, excluding: nil, scratch: scratch).count
+        return compared + searchIfRemote(query, k: k, plan: plan, visible: visible, scratch: scratch)
+    }
+
+    /// Compares a query that met no near row with all visible ones, where the plan that was carried out minds.
+    func searchIfRemote(_ query: Cells<Float>, k: Int, plan: IndexPlan, visible: VisiblePositions?, scratch: SearchScratch) -> Int {
         guard plan.elsewhere > 0, scratch.plan == plan, let remotest = calibration.remotest,
             scratch.remoteness > Self.remoteFrom * remotest
-        else { return compared }
+        else { return 0 }
         let scan = IndexPlan.scan(refined: Self.remoteRefined * plan.refined)
-        return compared + search(query, k: k, plan: scan, visible: visible, excluding: nil, scratch: scratch).count
+        return search(query, k: k, plan: scan, visible: visible, excluding: nil, scratch: scratch).count
     }
 
     /// Far from all rows, estimates tell less: of 100,000 x 384 rows and queries of other clusters, .94 with twice as many as were ranked
@@ -53,7 +58,7 @@ extension VectorIndex {
     ) -> Comparisons {
         let refined = min(max(plan.refined, k), count)
         let space = space(for: plan, refined: refined, scratch)
-        let (found, code) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
+        let (found, code) = find(query, plan, k: k, refined: refined, visible, excluded, space, scratch.lineQuery)
         scratch.plan = found.plan
         settle(found, k: k, code, visible, excluded, space, scratch)
         return found.compared
@@ -64,7 +69,7 @@ extension VectorIndex {
         _ query: Cells<Float>, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32, scratch: SearchScratch
     ) -> Comparisons {
         let space = space(for: plan, refined: plan.refined + 1, scratch)
-        let (found, _) = find(query, plan, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
+        let (found, _) = find(query, plan, k: 1, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
         var count = 0
         for place in 0..<found.pool.count where CandidateKey.number(found.pool[place]) != excluded && count < plan.refined {
             space.candidateRows[count] = CandidateKey.number(found.pool[place])
@@ -74,14 +79,14 @@ extension VectorIndex {
         return found.compared
     }
 
-    private func space(for plan: IndexPlan, refined: Int, _ scratch: SearchScratch) -> SearchSpace {
+    func space(for plan: IndexPlan, refined: Int, _ scratch: SearchScratch) -> SearchSpace {
         scratch.reserve(
             rows: count, dimension: transform.dimension, stride: codes.stride,
             candidates: max(plan.width, Self.refinedElsewhere * refined, Self.entryCount) + columns.exceptions.count, lists: listCount, degree: degree)
     }
 
     /// Candidates in the order of their estimates, of which the first `refined` are to be ranked.
-    private struct Found {
+    struct Found {
         var pool: CandidatePool
         var refined: Int
         var compared: Comparisons
@@ -92,20 +97,20 @@ extension VectorIndex {
     }
 
     private func find(
-        _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
+        _ query: Cells<Float>, _ plan: IndexPlan, k: Int, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
         _ lineQuery: LineQuery
     ) -> (Found, PreparedCode) {
         let (prepared, code) = prepare(query, space)
         if hasLines {
             space.prepareLine(prepared, columns.lineAxes, into: lineQuery, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
-            return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
+            return (find(plan, k: k, refined: refined, visible, excluded, by: scorer, space), code)
         }
         let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
-        return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
+        return (find(plan, k: k, refined: refined, visible, excluded, by: scorer, space), code)
     }
 
-    private func prepare(_ query: Cells<Float>, _ space: SearchSpace) -> (prepared: Cells<Float>, code: PreparedCode) {
+    func prepare(_ query: Cells<Float>, _ space: SearchSpace) -> (prepared: Cells<Float>, code: PreparedCode) {
         let prepared = space.prepared.part(0..<transform.dimension)
         transform.prepareQuery(query, into: prepared)
         let code = space.prepareCodes(
@@ -116,7 +121,7 @@ extension VectorIndex {
 
     @inline(__always)
     private func find<S: WalkScorer>(
-        _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
+        _ plan: IndexPlan, k: Int, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
     ) -> Found {
         switch plan {
         case .walk(let width, _, let elsewhere):
@@ -126,13 +131,13 @@ extension VectorIndex {
                 let compared = walk(from: entries, by: scorer, &pool, excluded, space) { _ in }
                 return Found(pool: pool, refined: refined, compared: compared, plan: plan)
             }
-            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space) }
+            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, k: k, refined: refined, visible, space) }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
             let compared = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
             return Found(pool: seen, refined: refined, compared: compared, plan: plan, nearest: pool.count > 0 ? CandidateKey.number(pool[0]) : nil)
         case .lists(let lists, let rows, _, let elsewhere):
             if elsewhere > 0, let visible, isElsewhere(visible, than: entries(by: scorer, space)) {
-                return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space)
+                return searchElsewhere(by: scorer, elsewhere, k: k, refined: refined, visible, space)
             }
             var pool = CandidatePool(keys: space.keys, capacity: refined)
             let compared = scanLists(by: scorer, lists: lists, rows: rows, visible, &pool, space)
@@ -146,7 +151,7 @@ extension VectorIndex {
 
     /// The nearest of the table, for a walk to begin with: one to eight made no difference beyond the noise.
     @inline(__always)
-    private func entries<S: WalkScorer>(by scorer: S, _ space: SearchSpace) -> CandidatePool {
+    func entries<S: WalkScorer>(by scorer: S, _ space: SearchSpace) -> CandidatePool {
         scorer.table(tableCodes).score(0..<tableCount, into: space.estimates)
         var nearest = CandidatePool(keys: space.otherKeys, capacity: Self.entryCount)
         nearest.offer(listNumbers.part(0..<tableCount), space.estimates.readOnly, by: kernels)
@@ -159,7 +164,7 @@ extension VectorIndex {
 
     /// Whether those entries' lists hold less than two thirds of the visible rows that they would, were these spread evenly, and less than
     /// chance explains (three standard deviations).
-    private func isElsewhere(_ visible: VisiblePositions, than entries: CandidatePool) -> Bool {
+    func isElsewhere(_ visible: VisiblePositions, than entries: CandidatePool) -> Bool {
         var (rows, seen) = (0, 0)
         // Of a small index all of them would be a good part.
         for place in 0..<min(entries.count, max(1, tableCount / 16)) {
@@ -171,21 +176,32 @@ extension VectorIndex {
         return Float(seen) + max(expected / 3, 3 * expected.squareRoot()) < expected
     }
 
-    /// Far from a query the order of lists tells less, and so does that of estimates.
+    /// Goes through lists, nearest first, until as many rows again as it took to find the k nearest so far, and `rows` more, have brought
+    /// nothing nearer. Far from a query estimates tell less, so more are ranked.
     private func searchElsewhere<S: WalkScorer>(
-        by scorer: S, _ rows: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
+        by scorer: S, _ rows: Int, k: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
     ) -> Found {
         let refined = Self.refinedElsewhere * refined
         var pool = CandidatePool(keys: space.keys, capacity: refined)
-        guard rows < visible.count else {
-            let compared = scan(0..<count, by: scorer, visible, &pool, space)
-            return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: tableCount), plan: .scan(refined: refined))
+        var order = ListOrder(self, by: scorer, wanted: Self.listsElsewhere, space, among: visible)
+        var (lists, compared, enough, last) = (0, 0, rows, UInt64.max)
+        while compared < enough, let list = order.next() {
+            let range = positions(of: list)
+            let count = visible.count(in: range)
+            guard count > 0 else { continue }
+            // A topic's rows lie together: of most lists all are visible, or none.
+            compared += scan(range, by: scorer, count == range.count ? nil : visible, &pool, space)
+            lists += 1
+            let kth = pool.count < k ? UInt64.max : pool[k - 1]
+            if kth != last { (enough, last) = (2 * compared + rows, kth) }
         }
-        let compared = scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
-        return Found(pool: pool, refined: refined, compared: compared, plan: .lists(lists: 1, rows: rows, refined: refined))
+        let plan = compared == visible.count ? IndexPlan.scan(refined: refined) : .lists(lists: lists, rows: compared, refined: refined)
+        return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: order.compared), plan: plan)
     }
 
     static let refinedElsewhere = 2
+    /// Mostly enough: to put all in order takes as long as to compare some of them.
+    private static let listsElsewhere = 64
 
     // MARK: The walk
 
@@ -196,7 +212,7 @@ extension VectorIndex {
         from entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace, meet: (Cells<UInt32>) -> Void
     ) -> Comparisons {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
-        var seen = enter(entries, &pool, excluded, space)
+        var seen = enter(entries, by: scorer, &pool, excluded, space)
         // An excluded position comes first, and is not met.
         meet(touched.readOnly.part((excluded == nil ? 0 : 1)..<seen))
         let (links, degree) = (columns.links, degree)
@@ -235,8 +251,9 @@ extension VectorIndex {
         }
     }
 
-    /// Puts the medoids of the table's entries into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
-    private func enter(_ entries: CandidatePool, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+    /// Puts the middle rows of the table's entries into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
+    @inline(__always)
+    private func enter<S: WalkScorer>(_ entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
         var seen = 0
         if let excluded {
@@ -251,112 +268,12 @@ extension VectorIndex {
             guard visited[Int(position) >> 5] & bit == 0 else { continue }
             visited[Int(position) >> 5] |= bit
             touched[seen] = position
-            estimates[seen - first] = CandidateKey.distance(entries[place])
             seen += 1
         }
-        pool.offer(touched.readOnly.part(first..<seen), estimates, links: columns.links, degree: degree, by: kernels)
+        let ids = touched.readOnly.part(first..<seen)
+        prefetchRows(scorer.bytes, stride: scorer.stride, bytes: scorer.stride, ids: ids)
+        scorer.score(ids, into: estimates)
+        pool.offer(ids, estimates, links: columns.links, degree: degree, by: kernels)
         return seen
-    }
-
-    // MARK: The end
-
-    /// Ranks the best of the pool by their codes; what may be among the k stays.
-    private func settle(
-        _ reached: Found, k: Int, _ code: PreparedCode, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
-        _ scratch: SearchScratch
-    ) {
-        let ids = space.ids
-        var count = 0
-        for place in 0..<min(reached.refined, reached.pool.count) {
-            let position = CandidateKey.number(reached.pool[place])
-            ids[count] = position
-            count += isException(position) ? 0 : 1
-        }
-        for i in 0..<columns.exceptions.count {
-            let position = columns.exceptions[i]
-            if let visible, !visible.contains(position) { continue }
-            ids[count] = position
-            count += position == excluded ? 0 : 1
-        }
-        let candidates = ids.readOnly.part(0..<count)
-        prefetchRows(codes.bytes, stride: codes.stride, bytes: codes.stride, ids: candidates)
-        let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
-        scorer.score(candidates, into: space.estimates)
-        var ranked = CandidatePool(keys: space.otherKeys, capacity: max(count, 1))
-        ranked.offer(candidates, space.estimates.readOnly, by: kernels)
-        if let nearest = reached.nearest {
-            scratch.remoteness = remoteness(code, at: nearest, space)
-        } else {
-            scratch.remoteness = ranked.count == 0 ? .infinity : remoteness(code, CandidateKey.distance(ranked[0]))
-        }
-        let last = ranked.count == 0 ? 0 : CandidateKey.distance(ranked[min(k, ranked.count) - 1])
-        scratch.isRanked = code.isExact && ranked.count > 0 && code.isExact(upTo: last)
-        guard !scratch.isRanked else { return take(ranked, k: k, code, space, scratch) }
-        // Of few dimensions the errors are not near to normal, and the vectors cheap to read.
-        let deviations: Float = code.dimension < 64 ? 4 : 2
-        let limit = last + deviations * code.deviation(squaredError: columns.parameters.squaredError, at: last)
-        let found = space.candidateRows
-        var rows = 0
-        for place in 0..<ranked.count {
-            let position = CandidateKey.number(ranked[place])
-            // Codes do not tell where exceptions are.
-            guard CandidateKey.distance(ranked[place]) <= limit || isException(position) else { continue }
-            found[rows] = columns.rows[Int(position)]
-            rows += 1
-        }
-        scratch.candidates = found.readOnly.part(0..<rows)
-    }
-
-    /// How far a position is from a query.
-    func remoteness(of query: Cells<Float>, at position: UInt32, scratch: SearchScratch) -> Float {
-        let space = space(for: .scan(refined: 1), refined: 1, scratch)
-        return remoteness(prepare(query, space).code, at: position, space)
-    }
-
-    private func remoteness(_ code: PreparedCode, at position: UInt32, _ space: SearchSpace) -> Float {
-        space.ids[0] = position
-        CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots).score(space.ids.readOnly.part(0..<1), into: space.estimates)
-        return remoteness(code, space.estimates[0])
-    }
-
-    /// By its code: its squared distance, or, where products decide, what its product lacks of the greatest that rows of
-    /// their length can have with the query.
-    private func remoteness(_ code: PreparedCode, _ distance: Float) -> Float {
-        let ratio = code.step / code.rowStep
-        guard !transform.hasNorms else { return (distance + code.squares * ratio * ratio) * code.rowStep * code.rowStep }
-        let lengths = code.squaredLength * (transform.metric == .dot ? transform.boundSquared : 1)
-        return 1 + distance * code.step * code.rowStep / lengths.squareRoot()
-    }
-
-    /// The best k as they stand: of whole numbers codes tell distances exactly, in the floats' own bits.
-    private func take(_ ranked: CandidatePool, k: Int, _ code: PreparedCode, _ space: SearchSpace, _ scratch: SearchScratch) {
-        var count = 0
-        let found = space.found
-        let last = CandidateKey.distance(ranked[min(k, ranked.count) - 1])
-        for place in 0..<ranked.count {
-            let distance = CandidateKey.distance(ranked[place])
-            // Equal ones behind the k-th may have lower rows.
-            guard place < k || distance == last else { break }
-            let row = RankedRow(row: columns.rows[Int(CandidateKey.number(ranked[place]))], score: -(distance + code.squaredLength))
-            var at = count
-            while at > 0, row.isBetter(than: found[at - 1]) {
-                found[at] = found[at - 1]
-                at -= 1
-            }
-            found[at] = row
-            count += 1
-        }
-        scratch.candidates = .none
-        scratch.results = found.readOnly.part(0..<min(count, k))
-    }
-
-    /// O(log exceptions), which rise.
-    private func isException(_ position: UInt32) -> Bool {
-        var (low, high) = (0, columns.exceptions.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if columns.exceptions[middle] < position { low = middle + 1 } else { high = middle }
-        }
-        return low < columns.exceptions.count && columns.exceptions[low] == position
     }
 }

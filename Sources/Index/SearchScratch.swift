@@ -7,6 +7,7 @@ package final class SearchScratch {
     private var held: [AnyObject] = []
     private var space: SearchSpace
     let lineQuery = LineQuery()
+    private let batch = BatchRoom()
     /// Rows of the caller's numbering that the last search of an index found, not in order yet.
     package internal(set) var candidates = Cells<UInt32>.none
     /// What the last search carried out, which may be another plan than it was given.
@@ -30,6 +31,12 @@ package final class SearchScratch {
             rows: rows, dimension: dimension, stride: stride, candidates: candidates, lists: max(lists, 32), degree: degree)
         if !sizes.contain(wanted) { grow(wanted) }
         return space
+    }
+
+    /// Room for the queries of a batch, beside that for a search.
+    func batchRoom(queries: Int, stride: Int, refined: Int, lists: Int) -> BatchRoom {
+        batch.reserve(queries: queries, stride: stride, refined: refined, lists: lists)
+        return batch
     }
 
     /// As it was reserved last.

@@ -2,7 +2,7 @@
 import Index
 import Memory
 
-/// One query vector against segments that have an index for the space.
+/// Query vectors against segments that have an index for the space.
 struct IndexedSearch {
     let space: Int
     let k: Int
@@ -28,67 +28,97 @@ struct IndexedSearch {
     mutating func run(
         _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, liveCount: Int, scratch: SearchScratch, _ body: (_ row: UInt32, _ document: UInt32, _ score: Float) -> Void
     ) throws(EngineError) -> Bool {
-        if let visibility {
-            let visible = try visibility.positions(of: segment, space: space, index, current).visible
-            return try run(query, on: segment, index, visible, scratch, body)
+        let visible = try visible(segment, index)
+        if let visible, visible.count == 0 { return true }
+        if let way = way(through: index, of: segment, liveCount: liveCount, visible) {
+            visited += index.search(query.cells, k: way.k, plan: way.plan, visible: visible, scratch: scratch)
+            if try hand(over: query, way, segment, scratch, body) { return true }
         }
-        return try run(query, on: segment, index, liveCount: liveCount, scratch, body)
+        guard let visible else { return false }
+        return try runOverAll(visible, query, on: segment, index, scratch, body)
     }
 
-    /// Without a filter, rows not in force are left out at the end: so many more are asked for.
-    private mutating func run(
-        _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, liveCount: Int, _ scratch: SearchScratch,
-        _ body: (UInt32, UInt32, Float) -> Void
-    ) throws(EngineError) -> Bool {
-        let areAllLive = liveCount == segment.rowCount
-        let asked = areAllLive ? k : min(index.count, k * segment.rowCount / max(liveCount, 1) + k / 4 + 8)
-        guard let (plan, recall) = index.plan(k: asked, effort: effort, visibleCount: index.count) else { return false }
-        visited += index.search(query.cells, k: asked, plan: plan, scratch: scratch)
-        try rank(query, k: asked, segment, scratch)
-        let found = areAllLive ? scratch.results.count : liveResults(segment, scratch)
-        guard found >= min(k, areAllLive ? index.count : liveCount) else { return false }
-        let vectors = segment.vectors[space]
-        for i in 0..<scratch.results.count {
-            let result = scratch.results[i]
-            guard areAllLive || isLive(result, vectors) else { continue }
-            body(result.row, vectors.documents[Int(result.row)], result.score)
+    /// The same for many queries together, where that is sooner; nil, and nothing is done, where it is not. Returns the queries, by number,
+    /// for which the segment has to be compared vector by vector instead.
+    mutating func run(
+        _ queries: [FlatQuery], on segment: Segment, _ index: VectorIndex, liveCount: Int, scratch: SearchScratch, deadline: Deadline,
+        _ body: (_ query: Int, _ row: UInt32, _ document: UInt32, _ score: Float) -> Void
+    ) throws(EngineError) -> [Int]? {
+        guard queries.count > 1 else { return nil }
+        let visible = try visible(segment, index)
+        guard let way = way(through: index, of: segment, liveCount: liveCount, visible), VectorIndex.isBatch(queries.count, way.plan) else { return nil }
+        var left: [Int] = []
+        let batches = (queries.count + VectorIndex.batchMax - 1) / VectorIndex.batchMax
+        for batch in 0..<batches {
+            let part = queries[queries.count * batch / batches..<queries.count * (batch + 1) / batches]
+            try index.search(part, k: way.k, plan: way.plan, visible: visible, scratch: scratch) { (number, compared) throws(EngineError) in
+                try deadline.check()
+                visited += compared
+                if try hand(over: queries[number], way, segment, scratch, { body(number, $0, $1, $2) }) { return }
+                let isDone = if let visible {
+                    try runOverAll(visible, queries[number], on: segment, index, scratch) { body(number, $0, $1, $2) }
+                } else { false }
+                if !isDone { left.append(number) }
+            }
         }
-        note(scratch.plan, recall)
+        return left
+    }
+
+    /// How any query goes through a segment's index.
+    private struct Way {
+        var plan: IndexPlan
+        var recall: Float
+        /// Rows asked for: more than are wanted, where some are left out at the end.
+        var k: Int
+        /// Whether every row found counts.
+        var areAllLive: Bool
+        /// Rows that must come of it.
+        var wanted: Int
+    }
+
+    /// nil where every row is to be compared.
+    private func way(through index: VectorIndex, of segment: Segment, liveCount: Int, _ visible: VisiblePositions?) -> Way? {
+        // Without a filter, rows not in force are left out at the end: so many more are asked for.
+        let areAllLive = visible != nil || liveCount == segment.rowCount
+        let asked = areAllLive ? k : min(index.count, k * segment.rowCount / max(liveCount, 1) + k / 4 + 8)
+        guard let (plan, recall) = index.plan(k: asked, effort: effort, visibleCount: visible?.count ?? index.count) else { return nil }
+        return Way(plan: plan, recall: recall, k: asked, areAllLive: areAllLive, wanted: min(k, visible?.count ?? (areAllLive ? index.count : liveCount)))
+    }
+
+    private func visible(_ segment: Segment, _ index: VectorIndex) throws(EngineError) -> VisiblePositions? {
+        guard let visibility else { return nil }
+        return try visibility.positions(of: segment, space: space, index, current).visible
+    }
+
+    /// Ranks what was found and hands it on; false, and nothing is, where it is too little.
+    private mutating func hand(
+        over query: FlatQuery, _ way: Way, _ segment: Segment, _ scratch: SearchScratch, _ body: (UInt32, UInt32, Float) -> Void
+    ) throws(EngineError) -> Bool {
+        try touchCandidates(of: segment, scratch)
+        segment.vectors[space].rows.rank(query.cells, k: way.k, scratch: scratch)
+        let found = way.areAllLive ? scratch.results.count : liveResults(segment, scratch)
+        guard found >= way.wanted else { return false }
+        hand(segment, scratch, onlyLive: !way.areAllLive, body)
+        note(scratch.plan, way.recall)
         return true
     }
 
-    private mutating func run(
-        _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, _ visible: VisiblePositions, _ scratch: SearchScratch,
+    /// Few are left, or the plan did not come by enough of them: all are compared. False where they are more than that is good for.
+    private mutating func runOverAll(
+        _ visible: VisiblePositions, _ query: FlatQuery, on segment: Segment, _ index: VectorIndex, _ scratch: SearchScratch,
         _ body: (UInt32, UInt32, Float) -> Void
     ) throws(EngineError) -> Bool {
-        guard visible.count > 0 else { return true }
-        let wanted = min(k, visible.count)
-        if let (plan, recall) = index.plan(k: k, effort: effort, visibleCount: visible.count) {
-            visited += index.search(query.cells, k: k, plan: plan, visible: visible, scratch: scratch)
-            try rank(query, k: k, segment, scratch)
-            if scratch.results.count >= wanted {
-                hand(segment, scratch, body)
-                note(scratch.plan, recall)
-                return true
-            }
-        }
-        // Few are left, or the plan did not come by enough of them: all are compared.
         guard visible.count <= Self.gatheredRowsMax else { return false }
         visited += index.takeAll(visible, scratch: scratch)
         try touchCandidates(of: segment, scratch)
         // Every one is handed on: which of equals are among the k is told by their documents, not by their rows.
         segment.vectors[space].rows.score(query.cells, scratch: scratch)
-        hand(segment, scratch, body)
+        hand(segment, scratch, onlyLive: false, body)
         return true
     }
 
     /// More than these are compared page by page.
     private static let gatheredRowsMax = 4096
-
-    private func rank(_ query: FlatQuery, k: Int, _ segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
-        try touchCandidates(of: segment, scratch)
-        segment.vectors[space].rows.rank(query.cells, k: k, scratch: scratch)
-    }
 
     private func touchCandidates(of segment: Segment, _ scratch: SearchScratch) throws(EngineError) {
         try segment.touchForRanking(space: space)
@@ -100,10 +130,11 @@ struct IndexedSearch {
         }
     }
 
-    private func hand(_ segment: Segment, _ scratch: SearchScratch, _ body: (UInt32, UInt32, Float) -> Void) {
+    private func hand(_ segment: Segment, _ scratch: SearchScratch, onlyLive: Bool, _ body: (UInt32, UInt32, Float) -> Void) {
         let vectors = segment.vectors[space]
         for i in 0..<scratch.results.count {
             let result = scratch.results[i]
+            guard !onlyLive || isLive(result, vectors) else { continue }
             body(result.row, vectors.documents[Int(result.row)], result.score)
         }
     }

@@ -203,6 +203,15 @@ private struct PartSearch {
 
     private mutating func run(on part: Int, _ segment: Segment, _ index: VectorIndex) throws(EngineError) {
         let (firstRow, liveCount) = (snapshot.firstRows[part], snapshot.parts[part].liveCount)
+        let left = try ScratchPool.shared.with { (scratch) throws(EngineError) in
+            try indexed!.run(queries, on: segment, index, liveCount: liveCount, scratch: scratch, deadline: deadline) { query, row, document, score in  // Asked before.
+                scan.search.offer(Candidate(score: score, tie: document, row: UInt32(firstRow) + row), to: query)
+            }
+        }
+        if let left {
+            for query in left { try scan.run(over: snapshot.parts[part], firstRow: firstRow, only: query) }
+            return
+        }
         for (number, query) in queries.enumerated() {
             try deadline.check()
             let isDone = try ScratchPool.shared.with { (scratch) throws(EngineError) in

@@ -81,7 +81,7 @@ extension VectorIndex {
         body(run, 0..<0)
     }
 
-    private func positions(of list: Int) -> Range<Int> { Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]) }
+    func positions(of list: Int) -> Range<Int> { Int(columns.listStarts[list])..<Int(columns.listStarts[list + 1]) }
 
     /// Of a list of the table, or of all lists of a group.
     func positions(ofEntry entry: Int) -> Range<Int> {
@@ -106,7 +106,7 @@ extension VectorIndex {
     /// Compares all positions of a range. `next`, which lies elsewhere in memory, is asked for block by block meanwhile: all at once
     /// would be more than the processor can wait for, and hold up what is being compared.
     @inline(__always)
-    private func scan<S: WalkScorer>(
+    func scan<S: WalkScorer>(
         _ range: Range<Int>, ahead next: Range<Int>, by scorer: S, _ pool: inout CandidatePool, _ space: SearchSpace
     ) {
         let (ids, estimates) = (space.ids, space.scores)
@@ -124,7 +124,7 @@ extension VectorIndex {
     }
 
     /// Rows that are compared, and rows that are asked for, at a time.
-    private static let aheadRows = 64
+    static let aheadRows = 64
 
     /// Adds the visible positions of a range to the `gathered` in `space.ids`, which are compared when there are many; returns how many were.
     @inline(__always)
@@ -146,7 +146,7 @@ extension VectorIndex {
     }
 
     /// More at a time do not stay in the nearest cache until they are compared.
-    private static let gatheredMax = 256
+    static let gatheredMax = 256
 
     /// Compares what was gathered in `space.ids`; returns how many.
     @inline(__always)
