@@ -2,6 +2,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import Index
 import Storage
 
 struct BenchRights: ParsableCommand {

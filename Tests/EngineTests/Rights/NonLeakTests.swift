@@ -4,7 +4,7 @@ import Index
 import Storage
 import Testing
 import TestSupport
-import Wire
+@testable import Wire
 
 @Suite struct NonLeakTests {
     private static let schema = CollectionSchema(

@@ -103,39 +103,53 @@ import Wire
     @Test func `while others search, no answer at or behind a revocation holds what it took away`() async throws {
         let records = (0..<300).map { #"{"id":"n\#($0)","parent":"eng","vector":[\#($0 % 7),\#($0 % 5)]}"# }.joined(separator: ",")
         try connection.ok(#"{"id":1,"op":"upsert","collection":"kb","records":[\#(records)]}"#)
-        let (port, isDone) = (served.daemon.port, Atomic(false))
-        // By round: the sequence at which the right was gone, and the one at which it was back.
-        let gone = Mutex<[(from: Int, to: Int)]>([])
-        let seen = Mutex<[(sequence: Int, hits: Int)]>([])
+        let race = Race(port: served.daemon.port)
         await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<4 {
-                group.addTask {
-                    do {
-                        let reader = try LineConnection(port: port)
-                        for _ in 0..<5000 where !isDone.load(ordering: .relaxed) {
-                            let root = try reader.ok(#"{"id":1,"op":"search","collection":"kb","as":{"user":"user:ana"},"vector":[1,1],"k":5}"#).root
-                            seen.withLock { $0.append((root["seq"]?.int ?? -1, root["hits"]?.array.count ?? -1)) }
-                        }
-                    } catch { Issue.record("\(error)") }
-                }
-            }
-            group.addTask {
-                defer { isDone.store(true, ordering: .relaxed) }
-                do {
-                    let writer = try LineConnection(port: port)
-                    for _ in 0..<60 {
-                        let removed = try writer.ok(#"{"id":1,"op":"group.remove","group":"group:eng","members":["user:ana"]}"#).root["seq"]?.int ?? -1
-                        let added = try writer.ok(#"{"id":2,"op":"group.add","group":"group:eng","members":["user:ana"]}"#).root["seq"]?.int ?? -1
-                        gone.withLock { $0.append((removed, added)) }
-                    }
-                } catch { Issue.record("\(error)") }
-            }
+            for _ in 0..<4 { group.addTask { race.search() } }
+            group.addTask { race.revoke() }
         }
-        let (rounds, answers) = (gone.withLock { $0 }, seen.withLock { $0 })
-        #expect(rounds.count == 60 && answers.count > 100)
-        for answer in answers {
-            let isGone = rounds.contains { $0.from <= answer.sequence && answer.sequence < $0.to }
+        #expect(race.rounds.count == Race.roundCount && race.answers.count > 100)
+        for answer in race.answers {
+            let isGone = race.rounds.contains { $0.from <= answer.sequence && answer.sequence < $0.to }
             #expect(isGone ? answer.hits == 0 : answer.hits == 5, "\(answer)")
         }
+    }
+}
+
+/// Some who search as ana, and one who takes her out of her group and puts her back.
+private final class Race: Sendable {
+    static let roundCount = 60
+    private let port: Int
+    private let isDone = Atomic(false)
+    /// By round: the sequence at which the right was gone, and the one at which it was back.
+    private let gone = Mutex<[(from: Int, to: Int)]>([])
+    private let seen = Mutex<[(sequence: Int, hits: Int)]>([])
+
+    init(port: Int) { self.port = port }
+
+    var rounds: [(from: Int, to: Int)] { gone.withLock { $0 } }
+    var answers: [(sequence: Int, hits: Int)] { seen.withLock { $0 } }
+
+    func search() {
+        do {
+            let reader = try LineConnection(port: port)
+            for _ in 0..<5000 where !isDone.load(ordering: .relaxed) {
+                let root = try reader.ok(#"{"id":1,"op":"search","collection":"kb","as":{"user":"user:ana"},"vector":[1,1],"k":5}"#).root
+                let answer = (root["seq"]?.int ?? -1, root["hits"]?.array.count ?? -1)
+                seen.withLock { $0.append(answer) }
+            }
+        } catch { Issue.record("\(error)") }
+    }
+
+    func revoke() {
+        defer { isDone.store(true, ordering: .relaxed) }
+        do {
+            let writer = try LineConnection(port: port)
+            for _ in 0..<Self.roundCount {
+                let removed = try writer.ok(#"{"id":1,"op":"group.remove","group":"group:eng","members":["user:ana"]}"#).root["seq"]?.int ?? -1
+                let added = try writer.ok(#"{"id":2,"op":"group.add","group":"group:eng","members":["user:ana"]}"#).root["seq"]?.int ?? -1
+                gone.withLock { $0.append((removed, added)) }
+            }
+        } catch { Issue.record("\(error)") }
     }
 }
