@@ -20,6 +20,12 @@ package struct DaemonConfiguration: Sendable {
     package var patienceSeconds = 10
     /// MiB of log after which it is brought into files.
     package var checkpointMebibytes = 40.0
+    /// Which reads go into the audit log.
+    package var audit = AuditPolicy.enforced
+    /// What the audit log's files may come to; 0 keeps none.
+    package var auditMebibytes = 1024
+    /// How long a record may wait in memory.
+    package var auditFlushMilliseconds = 100
 
     package init(dataPath: String, workers: Int) {
         self.dataPath = dataPath
@@ -52,15 +58,17 @@ package struct Daemon: Service {
         try checkAddress()
         raiseFileLimit()
         let database = try open()
+        let auditLog = try openAudit()
         let workers = Workers(count: configuration.workers)
         let damage = DamageLog(logger: logger)
         damage.report(database.snapshot())
         let meter = ForegroundMeter()
         let maintenance = MaintenanceThread(database: database, meter: meter, damage: damage, logger: logger)
         let indexes = IndexThread(database: database, meter: meter, logger: logger)
+        let audit = auditLog.map { AuditThread(log: $0, flushMilliseconds: configuration.auditFlushMilliseconds, logger: logger) }
         let handler = RequestHandler(
             database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers, maintenance: maintenance,
-            damage: damage, meter: meter)
+            damage: damage, meter: meter, audit: auditLog.map { Audit(log: $0, policy: configuration.audit) })
         let listener = try await listen(handler, workers)
         logger.notice("ready", metadata: ["address": "\(listener.host):\(listener.port)", "seq": "\(database.snapshot().sequence)"])
         onReady(listener.port)
@@ -75,6 +83,8 @@ package struct Daemon: Service {
         try await listener.drain()
         try await workers.stop()
         try await listener.stop()
+        // Last, as those are in it whose answers have just gone out.
+        try await audit?.stop()
         do { try database.close() } catch { throw DaemonError(description: "closing the database: \(error)") }
         logger.notice("stopped", metadata: ["seq": "\(database.snapshot().sequence)"])
     }
@@ -128,6 +138,17 @@ package struct Daemon: Service {
             logger.notice("opened", metadata: ["data": "\(configuration.dataPath)", "seq": "\(database.snapshot().sequence)", "took": "\(took)"])
             return database
         } catch { throw DaemonError(description: "cannot open the database in \(configuration.dataPath): \(error)") }
+    }
+
+    /// In a directory of its own, so that nothing that is copied or restored takes it along.
+    private func openAudit() throws -> AuditLog? {
+        guard configuration.audit != .off, configuration.auditMebibytes > 0 else { return nil }
+        let path = configuration.dataPath + "/" + AuditLog.directoryName
+        do {
+            return try AuditLog(
+                disk: try FileSystemDisk(path: path), sizes: AuditSizes(totalBytes: configuration.auditMebibytes << 20),
+                nowMilliseconds: WallClock.nowMilliseconds)
+        } catch { throw DaemonError(description: "cannot open the audit log in \(path): \(error); --audit off serves without one") }
     }
 
     private func listen(_ handler: RequestHandler, _ workers: Workers) async throws -> Listener {

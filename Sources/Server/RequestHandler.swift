@@ -12,11 +12,14 @@ struct RequestHandler: Sendable {
     let maintenance: MaintenanceThread
     let damage: DamageLog
     let meter: ForegroundMeter
+    /// nil where none is kept.
+    let audit: Audit?
     let statistics = RequestStatistics()
     private let started = ContinuousClock.now
 
     init(
-        database: Database, version: String, dataPath: String, workers: Int, maintenance: MaintenanceThread, damage: DamageLog, meter: ForegroundMeter
+        database: Database, version: String, dataPath: String, workers: Int, maintenance: MaintenanceThread, damage: DamageLog, meter: ForegroundMeter,
+        audit: Audit?
     ) {
         self.database = database
         self.version = version
@@ -25,6 +28,7 @@ struct RequestHandler: Sendable {
         self.maintenance = maintenance
         self.damage = damage
         self.meter = meter
+        self.audit = audit
     }
 
     /// Whether the request asks for a sequence that is not in force yet.
@@ -66,13 +70,32 @@ struct RequestHandler: Sendable {
 
     // MARK: Reads
 
-    func answer(_ request: Request, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
+    /// - Parameter connection: its number, for the audit log.
+    func answer(_ request: Request, connection: UInt64, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
+        let isAudited = isAudited(request.operation)
+        response.receipt.isWanted = isAudited
+        var refusal: WireError?
         do throws(WireError) {
             try serve(request, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
         } catch {
             if error.code == EngineError.Code.dataDamaged.rawValue { damage.report(database.snapshot()) }
             response.failure(request.id, error)
+            refusal = error
         }
+        if isAudited { record(request, connection, refusedWith: refusal, &response) }
+    }
+
+    // MARK: Audit
+
+    private func isAudited(_ operation: Operation) -> Bool {
+        guard let audit, let name = operation.auditedCollection else { return false }
+        return audit.covers(name, in: database.snapshot())
+    }
+
+    private func record(_ request: Request, _ connection: UInt64, refusedWith refusal: WireError?, _ response: inout ResponseWriter) {
+        // What was asked for by name and refused is known by that name alone.
+        if refusal != nil, case .read(let input) = request.operation { response.receipt.tellRefused(input.id) }
+        audit?.record(request, connection: connection, sequence: database.snapshot().sequence, response.receipt, refusedWith: refusal)
     }
 
     /// Why a request is not to be begun: it asks for a sequence that has not come, or too late.
@@ -129,6 +152,7 @@ struct RequestHandler: Sendable {
             response.exported(request.id, input, try engine { () throws(EngineError) in
                 try database.exportSnapshot(name: input.name, since: input.since, offset: input.offset)
             })
+        case .auditQuery(let query): try auditQuery(query, request.id, snapshot, deadline, &response)
         case .createCollection, .dropCollection, .upsert, .delete, .patch: preconditionFailure("writes go through the log")
         case .flush, .optimize: preconditionFailure("background work has a thread of its own")
         }
@@ -143,6 +167,18 @@ struct RequestHandler: Sendable {
         if result.damage != nil { damage.report(collection) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
+    }
+
+    private func auditQuery(
+        _ query: AuditQuery, _ id: RequestID, _ snapshot: DatabaseSnapshot, _ deadline: Deadline, _ response: inout ResponseWriter
+    ) throws(WireError) {
+        guard let audit else {
+            throw WireError(code: "unsupported", message: "no audit log is kept: the daemon was started with --audit off or --audit-mib 0", field: "op")
+        }
+        let answer = try engine { () throws(EngineError) in
+            try audit.log.query(query, nowMilliseconds: WallClock.nowMilliseconds, deadline: deadline)
+        }
+        try response.audited(id, sequence: snapshot.sequence, answer)
     }
 
     private func collection(_ name: String, _ snapshot: DatabaseSnapshot) throws(WireError) -> CollectionSnapshot {
@@ -163,7 +199,8 @@ struct RequestHandler: Sendable {
 
     private var serverStatistics: ServerStatistics {
         ServerStatistics(
-            uptimeSeconds: uptimeSeconds, connections: statistics.connections, operations: statistics.operations, database: database.statistics)
+            uptimeSeconds: uptimeSeconds, connections: statistics.connections, operations: statistics.operations, database: database.statistics,
+            audit: audit?.log.statistics)
     }
 
     // MARK: Background work
@@ -238,7 +275,7 @@ extension Operation {
         case .delete(let input): .delete(input)
         case .patch(let input): .patch(input)
         case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
-            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count:
+            .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count, .auditQuery:
             nil
         }
     }
@@ -249,7 +286,7 @@ extension Operation {
         case .count(let input): input.filter != nil || input.under != nil
         case .get(let input): input.ids.count > 16
         // These look at every segment, or wait for the disk.
-        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: true
+        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot, .auditQuery: true
         default: false
         }
     }

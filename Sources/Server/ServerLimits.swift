@@ -10,6 +10,7 @@ enum ServerLimits {
     static let unreadBytesMax = 8 << 20
     /// More log than this is not let grow before it is brought into files.
     static let checkpointMebibytesMax = 4096.0
+    static let auditMebibytesMax = 1 << 20
     static let connectionsMax = 4096
     /// How long one connection's lines are handled before others have their turn, and how long answers wait for those that
     /// follow. A write of answers and the wake-ups around it take about 30 microseconds.

@@ -9,7 +9,7 @@ struct Needletail: AsyncParsableCommand {
         version: Daemon.version,
         subcommands: [
             Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, Status.self, Flush.self, Optimize.self, Jobs.self,
-            Snapshot.self, RestoreArchive.self, Verify.self, Inspect.self, Bench.self,
+            Snapshot.self, RestoreArchive.self, Verify.self, AuditCommand.self, Inspect.self, Bench.self,
         ])
 }
 

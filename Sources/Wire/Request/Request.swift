@@ -44,6 +44,7 @@ package enum Operation: Sendable {
     case read(ReadInput)
     case search(SearchRequest)
     case count(CountInput)
+    case auditQuery(AuditQuery)
 }
 
 /// What an operation is called on the wire.
@@ -60,6 +61,7 @@ package enum OperationName: String, CaseIterable, Sendable {
     case dropSnapshot = "snapshot.drop"
     case verifySnapshot = "snapshot.verify"
     case exportSnapshot = "snapshot.export"
+    case auditQuery = "audit.query"
 }
 
 extension Operation {
@@ -88,6 +90,7 @@ extension Operation {
         case .read: .read
         case .search: .search
         case .count: .count
+        case .auditQuery: .auditQuery
         }
     }
 }

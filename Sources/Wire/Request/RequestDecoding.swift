@@ -73,12 +73,13 @@ package struct RequestDecoder: ~Copyable {
         "read": { root throws(WireError) in try read(root) },
         "search": { root throws(WireError) in try search(root) },
         "count": { root throws(WireError) in try count(root) },
+        "audit.query": { root throws(WireError) in try auditQuery(root) },
     ]
 
     // MARK: Members
 
     /// The members that are the operation's own; those of every request have been read already.
-    private static func members(
+    static func members(
         _ root: borrowing JSONValue, _ op: String, _ body: (String, borrowing JSONValue) throws(WireError) -> Bool
     ) throws(WireError) {
         try root.forEachMember("", areDistinct: true) { (key, value) throws(WireError) in

@@ -28,6 +28,7 @@ extension ResponseWriter {
     }
 
     private mutating func plan(_ plan: SearchPlan) {
+        receipt.tell(plan.kind)
         json.key("plan")
         json.beginObject()
         json.key("kind")
@@ -77,6 +78,7 @@ extension ResponseWriter {
         json.string(details.id(index))
         json.key("chunk")
         json.int(details.ordinal(index))
+        receipt.tell(details.id(index), ordinal: details.ordinal(index))
         json.key("score")
         json.float(hit.score)
         if with.contains(.fields) || details.hasAttributes(index) { attributes(of: details.document(index), with: with) }
