@@ -86,7 +86,7 @@ let package = Package(
             swiftSettings: swiftRules),
 
         .executableTarget(
-            name: "Micro", dependencies: ["Index", "Wire", "Memory", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
+            name: "Micro", dependencies: ["Engine", "Index", "Storage", "Wire", "Memory", "CKernels"], path: "Benchmarks/Micro", swiftSettings: swiftRules),
 
         // What tests share: seeds, threads, a disk that fails on request, daemons to talk to.
         .target(name: "TestSupport", dependencies: ["Storage", "Memory"], path: "Tests/Support", swiftSettings: swiftRules),
