@@ -52,6 +52,13 @@ package struct ByteReader: ~Escapable {
         return try readBytes(Int(count))
     }
 
+    /// Bytes behind a 16-bit length.
+    @_lifetime(copy self)
+    package mutating func readShortBlob() throws(Corruption) -> RawSpan {
+        let count = try read(UInt16.self)
+        return try readBytes(Int(count))
+    }
+
     /// UTF-8 text behind a 32-bit length, validated.
     @_lifetime(self: copy self)
     package mutating func readString() throws(Corruption) -> String {

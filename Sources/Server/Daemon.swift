@@ -22,6 +22,12 @@ package struct DaemonConfiguration: Sendable {
     package var checkpointMebibytes = 40.0
     /// The file that says whose tokens are valid; nil where none is asked for.
     package var authenticationPath: String?
+    /// Which reads go into the audit log.
+    package var audit = AuditPolicy.enforced
+    /// What the audit log's files may come to; 0 keeps none.
+    package var auditMebibytes = 1024
+    /// How long a record may wait in memory.
+    package var auditFlushMilliseconds = 100
 
     package init(dataPath: String, workers: Int) {
         self.dataPath = dataPath
@@ -54,15 +60,18 @@ package struct Daemon: Service {
         let authenticator = try await authenticator()
         raiseFileLimit()
         let database = try open()
+        let auditLog = try openAudit()
         let workers = Workers(count: configuration.workers)
         let damage = DamageLog(logger: logger)
         damage.report(database.snapshot())
         let meter = ForegroundMeter()
         let maintenance = MaintenanceThread(database: database, meter: meter, damage: damage, logger: logger)
         let indexes = IndexThread(database: database, meter: meter, logger: logger)
+        let audit = auditLog.map { AuditThread(log: $0, flushMilliseconds: configuration.auditFlushMilliseconds, logger: logger) }
         let handler = RequestHandler(
             database: database, version: Self.version, dataPath: configuration.dataPath, workers: configuration.workers,
-            authenticator: authenticator, maintenance: maintenance, damage: damage, meter: meter)
+            authenticator: authenticator, maintenance: maintenance, damage: damage, meter: meter,
+            audit: auditLog.map { Audit(log: $0, policy: configuration.audit) })
         let listener = try await listen(handler, workers)
         logger.notice("ready", metadata: ["address": "\(listener.host):\(listener.port)", "seq": "\(database.snapshot().sequence)"])
         onReady(listener.port)
@@ -77,6 +86,8 @@ package struct Daemon: Service {
         try await listener.drain()
         try await workers.stop()
         try await listener.stop()
+        // Last, as those are in it whose answers have just gone out.
+        try await audit?.stop()
         do { try database.close() } catch { throw DaemonError(description: "closing the database: \(error)") }
         logger.notice("stopped", metadata: ["seq": "\(database.snapshot().sequence)"])
     }
@@ -139,6 +150,17 @@ package struct Daemon: Service {
             logger.notice("opened", metadata: ["data": "\(configuration.dataPath)", "seq": "\(database.snapshot().sequence)", "took": "\(took)"])
             return database
         } catch { throw DaemonError(description: "cannot open the database in \(configuration.dataPath): \(error)") }
+    }
+
+    /// In a directory of its own, so that nothing that is copied or restored takes it along.
+    private func openAudit() throws -> AuditLog? {
+        guard configuration.audit != .off, configuration.auditMebibytes > 0 else { return nil }
+        let path = configuration.dataPath + "/" + AuditLog.directoryName
+        do {
+            return try AuditLog(
+                disk: try FileSystemDisk(path: path), sizes: AuditSizes(totalBytes: configuration.auditMebibytes << 20),
+                nowMilliseconds: WallClock.nowMilliseconds)
+        } catch { throw DaemonError(description: "cannot open the audit log in \(path): \(error); --audit off serves without one") }
     }
 
     private func listen(_ handler: RequestHandler, _ workers: Workers) async throws -> Listener {

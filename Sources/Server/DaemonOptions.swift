@@ -33,6 +33,15 @@ package struct DaemonOptions: ParsableArguments {
     @Option(help: "MiB of log after which it is brought into files; a start replays about so much.")
     var checkpointMib = 40.0
 
+    @Option(help: "Which reads the audit log records: those of collections that enforce rights (enforced), of all, or none (off).")
+    var audit = AuditPolicy.enforced
+
+    @Option(help: "MiB that the audit log's files may come to, the oldest going first; 0 keeps none.")
+    var auditMib = 1024
+
+    @Option(help: "Milliseconds that an audited read may wait in memory.")
+    var auditFlushMs = 100
+
     @Flag(help: "Log warnings and errors only.")
     var quiet = false
 
@@ -44,6 +53,10 @@ package struct DaemonOptions: ParsableArguments {
         guard (0.001...ServerLimits.checkpointMebibytesMax).contains(checkpointMib) else {
             throw ValidationError("--checkpoint-mib must be 0.001 to \(ServerLimits.checkpointMebibytesMax)")
         }
+        guard (0...ServerLimits.auditMebibytesMax).contains(auditMib) else {
+            throw ValidationError("--audit-mib must be 0 to \(ServerLimits.auditMebibytesMax)")
+        }
+        guard (1...1000).contains(auditFlushMs) else { throw ValidationError("--audit-flush-ms must be 1 to 1000") }
         guard (1...ServerLimits.patienceSecondsMax).contains(patience) else {
             throw ValidationError("--patience must be 1 to \(ServerLimits.patienceSecondsMax)")
         }
@@ -61,6 +74,9 @@ package struct DaemonOptions: ParsableArguments {
         configuration.patienceSeconds = patience
         configuration.checkpointMebibytes = checkpointMib
         configuration.authenticationPath = auth
+        configuration.audit = audit
+        configuration.auditMebibytes = auditMib
+        configuration.auditFlushMilliseconds = auditFlushMs
         let host = host
         let daemon = Daemon(configuration, logger: logger) { port in
             print("listening on \(host):\(port)")

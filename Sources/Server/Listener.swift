@@ -29,7 +29,8 @@ final class Listener: Sendable {
             .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 65536, maximum: 1 << 20))
             .childChannelInitializer { child in
                 child.eventLoop.makeCompletedFuture {
-                    let session = Session(channel: child, workers: workers, handler: handler, patienceSeconds: patienceSeconds)
+                    let session = Session(
+                        channel: child, number: sessions.nextNumber(), workers: workers, handler: handler, patienceSeconds: patienceSeconds)
                     guard sessions.add(session, of: child) else {
                         logger.warning("connection refused: \(ServerLimits.connectionsMax) are open")
                         throw ChannelError.connectTimeout(.zero)
@@ -59,10 +60,13 @@ final class Listener: Sendable {
 private final class Sessions: Sendable {
     private let open = Mutex<[ObjectIdentifier: Session]>([:])
     private let statistics: RequestStatistics
+    private let numbered = Atomic<UInt64>(0)
 
     init(statistics: RequestStatistics) { self.statistics = statistics }
 
     var isEmpty: Bool { open.withLock { $0.isEmpty } }
+
+    func nextNumber() -> UInt64 { numbered.add(1, ordering: .relaxed).newValue }
 
     /// False where there are too many already.
     func add(_ session: Session, of channel: any Channel) -> Bool {

@@ -14,12 +14,14 @@ struct RequestHandler: Sendable {
     let maintenance: MaintenanceThread
     let damage: DamageLog
     let meter: ForegroundMeter
+    /// nil where none is kept.
+    let audit: Audit?
     let statistics = RequestStatistics()
     private let started = ContinuousClock.now
 
     init(
         database: Database, version: String, dataPath: String, workers: Int, authenticator: Authenticator?, maintenance: MaintenanceThread,
-        damage: DamageLog, meter: ForegroundMeter
+        damage: DamageLog, meter: ForegroundMeter, audit: Audit?
     ) {
         self.database = database
         self.version = version
@@ -29,6 +31,7 @@ struct RequestHandler: Sendable {
         self.maintenance = maintenance
         self.damage = damage
         self.meter = meter
+        self.audit = audit
     }
 
     // MARK: Who asks
@@ -85,13 +88,32 @@ struct RequestHandler: Sendable {
 
     // MARK: Reads
 
-    func answer(_ authorized: Authorized, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
+    /// - Parameter connection: its number, for the audit log.
+    func answer(_ authorized: Authorized, connection: UInt64, deadline: ContinuousClock.Instant?, into response: inout ResponseWriter) {
+        let isAudited = isAudited(authorized.request.operation)
+        response.receipt.isWanted = isAudited
+        var refusal: WireError?
         do throws(WireError) {
             try serve(authorized, deadline: deadline.map(Deadline.init(at:)) ?? .none, &response)
         } catch {
             if error.code == EngineError.Code.dataDamaged.rawValue { damage.report(database.snapshot()) }
             response.failure(authorized.request.id, error)
+            refusal = error
         }
+        if isAudited { record(authorized, connection, refusedWith: refusal, &response) }
+    }
+
+    // MARK: Audit
+
+    private func isAudited(_ operation: Operation) -> Bool {
+        guard let audit, let name = operation.auditedCollection else { return false }
+        return audit.covers(name, in: database.snapshot())
+    }
+
+    private func record(_ authorized: Authorized, _ connection: UInt64, refusedWith refusal: WireError?, _ response: inout ResponseWriter) {
+        // What was asked for by name and refused is known by that name alone.
+        if refusal != nil, case .read(let input) = authorized.request.operation { response.receipt.tellRefused(input.id) }
+        audit?.record(authorized, connection: connection, sequence: database.snapshot().sequence, response.receipt, refusedWith: refusal)
     }
 
     /// Why a request is not to be begun: it asks for a sequence that has not come, or too late.
@@ -157,6 +179,7 @@ struct RequestHandler: Sendable {
                 try database.exportSnapshot(name: input.name, since: input.since, offset: input.offset)
             })
         case .askDirectory(let question): try answer(question, request.id, snapshot, &response)
+        case .auditQuery(let query): try auditQuery(query, request.id, snapshot, deadline, &response)
         case .createCollection, .dropCollection, .upsert, .delete, .patch, .changeDirectory: preconditionFailure("writes go through the log")
         case .flush, .optimize: preconditionFailure("background work has a thread of its own")
         }
@@ -173,6 +196,18 @@ struct RequestHandler: Sendable {
         if result.damage != nil { damage.report(try engine { () throws(EngineError) in try snapshot.overview(of: search.collection) }) }
         let took = ContinuousClock.now - start
         try response.search(id, sequence: snapshot.sequence, collection, search, result, microseconds: Int(took / .microseconds(1)))
+    }
+
+    private func auditQuery(
+        _ query: AuditQuery, _ id: RequestID, _ snapshot: DatabaseSnapshot, _ deadline: Deadline, _ response: inout ResponseWriter
+    ) throws(WireError) {
+        guard let audit else {
+            throw WireError(code: "unsupported", message: "no audit log is kept: the daemon was started with --audit off or --audit-mib 0", field: "op")
+        }
+        let answer = try engine { () throws(EngineError) in
+            try audit.log.query(query, nowMilliseconds: WallClock.nowMilliseconds, deadline: deadline)
+        }
+        try response.audited(id, sequence: snapshot.sequence, answer)
     }
 
     func collection(_ name: String, _ snapshot: DatabaseSnapshot, _ caller: Caller?) throws(WireError) -> CollectionSnapshot {
@@ -193,7 +228,8 @@ struct RequestHandler: Sendable {
 
     private var serverStatistics: ServerStatistics {
         ServerStatistics(
-            uptimeSeconds: uptimeSeconds, connections: statistics.connections, operations: statistics.operations, database: database.statistics)
+            uptimeSeconds: uptimeSeconds, connections: statistics.connections, operations: statistics.operations, database: database.statistics,
+            audit: audit?.log.statistics)
     }
 
     // MARK: Background work
@@ -276,7 +312,7 @@ extension Operation {
         case .changeDirectory(let change): return .changeDirectory(change)
         case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
             .exportSnapshot, .listCollections, .describeCollection, .get, .read, .search, .count, .askDirectory, .list, .facet, .nodes,
-            .prepareFilter, .dropFilter:
+            .prepareFilter, .dropFilter, .auditQuery:
             return nil
         }
     }
@@ -290,7 +326,7 @@ extension Operation {
         case .nodes(let request): request.ids.map { $0.count > 16 } ?? true
         case .get(let input): input.ids.count > 16
         // These look at every segment, or wait for the disk.
-        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: true
+        case .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot, .auditQuery: true
         // These walk all principals or objects.
         case .askDirectory: true
         default: false

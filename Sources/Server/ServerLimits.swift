@@ -10,6 +10,7 @@ enum ServerLimits {
     static let unreadBytesMax = 8 << 20
     /// More log than this is not let grow before it is brought into files.
     static let checkpointMebibytesMax = 4096.0
+    static let auditMebibytesMax = 1 << 20
     static let connectionsMax = 4096
     /// How long a connection may be nobody's, where authentication is configured.
     static let helloSeconds = 2

@@ -13,6 +13,8 @@ final class Session: Sendable {
     private let channel: any Channel
     private let workers: Workers
     private let handler: RequestHandler
+    /// Counted from 1, as connections came.
+    private let number: UInt64
     /// How long a line may stay unfinished, and answers unread.
     let patienceSeconds: Int
 
@@ -88,7 +90,8 @@ final class Session: Sendable {
 
     private let state = Mutex(State())
 
-    init(channel: any Channel, workers: Workers, handler: RequestHandler, patienceSeconds: Int) {
+    init(channel: any Channel, number: UInt64, workers: Workers, handler: RequestHandler, patienceSeconds: Int) {
+        self.number = number
         self.channel = channel
         self.workers = workers
         self.handler = handler
@@ -288,7 +291,7 @@ final class Session: Sendable {
         if let order {
             carryOut(order, authorized, deadline: deadline, ticket, worker)
         } else {
-            handler.answer(authorized, deadline: deadline, into: &worker.response)
+            handler.answer(authorized, connection: number, deadline: deadline, into: &worker.response)
             send(worker, ticket)
         }
     }

@@ -43,7 +43,10 @@ package struct Verification {
     private let disk: any Disk
     private let databaseID: UInt64
     /// Files that were read or that may be there.
-    private var known: Set<String> = [Reserve.name]
+    private var known: Set<String> = [Reserve.name, auditName]
+
+    /// A directory beside the files, which is verified by itself.
+    package static let auditName = "audit"
 
     /// For files of a database whose manifest is known.
     package init(_ disk: any Disk, databaseID: UInt64) {

@@ -10,7 +10,7 @@ struct Needletail: AsyncParsableCommand {
         subcommands: [
             Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, ListDocuments.self, Nodes.self, Facet.self, Count.self, Status.self, Flush.self,
             Optimize.self, Jobs.self,
-            Snapshot.self, RestoreArchive.self, Verify.self, Inspect.self, Key.self, Bench.self,
+            Snapshot.self, RestoreArchive.self, Verify.self, AuditCommand.self, Inspect.self, Key.self, Bench.self,
         ])
 }
 

@@ -8,7 +8,7 @@ struct FuzzTarget: Sendable {
     /// Runs one input. A crash, a trap or `violated` is a finding.
     let run: @Sendable (_ input: [UInt8]) -> Void
 
-    static let all: [FuzzTarget] = [.log, .manifest, .columns, .catalog, .index, .archive, .records, .lines, .requests]
+    static let all: [FuzzTarget] = [.log, .manifest, .columns, .catalog, .index, .archive, .audit, .records, .lines, .requests]
 }
 
 /// Ends the process: what must hold does not. (A failed precondition does not say which in a release build.)

@@ -1,9 +1,9 @@
 // RFC 3339 times to and from Unix milliseconds.
 
-enum Timestamp {
+package enum Timestamp {
     /// Milliseconds since 1970 of a text such as `2026-10-01T12:30:00.250+02:00` or the date alone; nil for
     /// anything else. Fractions beyond milliseconds are cut; a leap second counts as the next second.
-    static func milliseconds(rfc3339 text: String) -> Int64? {
+    package static func milliseconds(rfc3339 text: String) -> Int64? {
         var cursor = DigitCursor(text)
         guard let year = cursor.digits(4), cursor.skip("-"), let month = cursor.digits(2), cursor.skip("-"), let day = cursor.digits(2),
             (1...12).contains(month), (1...daysInMonth(month, year)).contains(day)
@@ -25,7 +25,7 @@ enum Timestamp {
     }
 
     /// `2026-10-01T12:30:00Z`, with milliseconds where there are any. Years beyond 0...9999 are clamped to them.
-    static func rfc3339(milliseconds: Int64) -> String {
+    package static func rfc3339(milliseconds: Int64) -> String {
         let clamped = min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999)
         let days = Int((Double(clamped) / 86_400_000).rounded(.down))
         let rest = Int(clamped) - days * 86_400_000

@@ -98,7 +98,7 @@ extension OperationName {
         // An administrator must know what there is to be administered; nothing of a document is told.
         case .listCollections, .describeCollection: Set(Role.allCases)
         case .createCollection, .dropCollection, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot, .flush, .optimize,
-            .jobs, .serverStats, .putGroup, .addMembers, .removeMembers, .dropGroup, .getGroup, .listGroups, .putAccess, .grantAccess, .denyAccess, .revokeAccess, .dropAccess, .getAccess, .listAccess, .explainAccess, .accessReaders, .putAgent, .dropAgent, .getAgent, .listAgents, .principalGroups:
+            .jobs, .serverStats, .auditQuery, .putGroup, .addMembers, .removeMembers, .dropGroup, .getGroup, .listGroups, .putAccess, .grantAccess, .denyAccess, .revokeAccess, .dropAccess, .getAccess, .listAccess, .explainAccess, .accessReaders, .putAgent, .dropAgent, .getAgent, .listAgents, .principalGroups:
             [.admin]
         }
     }
@@ -128,6 +128,7 @@ extension Operation {
         case .askDirectory(let question): question.collection.map { .collection($0) } ?? .database
         case .changeDirectory: .database
         case .optimize(let collection): collection.map { .collection($0) } ?? .database
+        case .auditQuery: .database
         case .serverStats, .flush, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot: .database
         }
     }

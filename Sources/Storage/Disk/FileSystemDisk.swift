@@ -209,6 +209,9 @@ extension DiskError {
 
     static let fullCodes: Set<Int32> = [ENOSPC, EDQUOT]
 
+    /// There is no file of this name.
+    package var isAbsent: Bool { errno == ENOENT }
+
     /// For one who knows that there is no space without having asked for it.
     package static func full(_ path: String) -> DiskError {
         DiskError(operation: "write", path: path, errno: ENOSPC, reason: "the space kept back for deletions cannot be kept back")

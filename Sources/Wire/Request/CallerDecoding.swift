@@ -45,7 +45,7 @@ extension OperationName {
         switch self {
         case .get, .read, .search, .count, .list, .facet, .nodes, .prepareFilter, .patch, .delete: true
         case .hello, .ping, .serverInfo, .serverStats, .flush, .optimize, .jobs, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot,
-            .exportSnapshot, .createCollection, .listCollections, .describeCollection, .dropCollection, .upsert, .dropFilter,
+            .exportSnapshot, .createCollection, .listCollections, .describeCollection, .dropCollection, .upsert, .dropFilter, .auditQuery,
             .putGroup, .addMembers, .removeMembers, .dropGroup, .getGroup, .listGroups, .putAccess, .grantAccess, .denyAccess, .revokeAccess, .dropAccess, .getAccess, .listAccess, .explainAccess, .accessReaders, .putAgent, .dropAgent, .getAgent, .listAgents, .principalGroups:
             false
         }

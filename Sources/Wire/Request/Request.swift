@@ -55,6 +55,7 @@ package enum Operation: Sendable {
     case dropFilter(handle: String)
     case changeDirectory(DirectoryChange)
     case askDirectory(DirectoryQuestion)
+    case auditQuery(AuditQuery)
 }
 
 /// What an operation is called on the wire.
@@ -93,6 +94,7 @@ package enum OperationName: String, CaseIterable, Sendable {
     case getAgent = "agent.get"
     case listAgents = "agent.list"
     case principalGroups = "principal.groups"
+    case auditQuery = "audit.query"
 }
 
 extension Operation {
@@ -128,6 +130,7 @@ extension Operation {
         case .dropFilter: .dropFilter
         case .changeDirectory(let change): change.name
         case .askDirectory(let question): question.name
+        case .auditQuery: .auditQuery
         }
     }
 }

@@ -100,6 +100,7 @@ package struct RequestDecoder: ~Copyable {
         "agent.drop": { root throws(WireError) in try named(root, "agent.drop", "agent") { .changeDirectory(.dropAgent($0)) } },
         "agent.get": { root throws(WireError) in try named(root, "agent.get", "agent") { .askDirectory(.agent($0)) } },
         "agent.list": { root throws(WireError) in try page(root, "agent.list") { .agents($0) } },
+        "audit.query": { root throws(WireError) in try auditQuery(root) },
     ]
 
     // MARK: Members

@@ -110,7 +110,7 @@ package struct RequestWriter: Sendable {
         string("title", document.title)
         string("url", document.url)
         string("mime", document.mime)
-        time(document.time)
+        time("time", document.time)
         fields(document.fields)
         if !document.isFolder {
             json.key("chunks")
@@ -128,8 +128,8 @@ package struct RequestWriter: Sendable {
     }
 
     /// Milliseconds are a number on the wire, RFC 3339 a string.
-    private mutating func time(_ time: String?) {
-        if let time, let milliseconds = Int(time) { int("time", milliseconds) } else { string("time", time) }
+    package mutating func time(_ key: StaticString, _ time: String?) {
+        if let time, let milliseconds = Int(time) { int(key, milliseconds) } else { string(key, time) }
     }
 
     private mutating func fields(_ fields: [OutgoingField]) {

@@ -25,6 +25,15 @@ extension JSONValue {
         return UInt64(int)
     }
 
+    /// Unix milliseconds, given as such or as RFC 3339.
+    func decodeTime(_ field: String) throws(WireError) -> Int64 {
+        if let int { return int }
+        guard let milliseconds = Timestamp.milliseconds(rfc3339: string ?? "") else {
+            throw .invalid(field, "an RFC 3339 time with an offset, a date, or Unix milliseconds")
+        }
+        return milliseconds
+    }
+
     func decodeBool(_ field: String) throws(WireError) -> Bool {
         guard let bool else { throw .invalid(field, "true or false") }
         return bool

@@ -76,6 +76,7 @@ extension ResponseWriter {
         json.beginObject()
         json.key("id")
         json.string(node.id)
+        receipt.tell(node.id, ordinal: nil, grade: node.grade)
         json.key("kind")
         json.string(node.isFolder ? "folder" : "document")
         attributes(of: node, with: with)

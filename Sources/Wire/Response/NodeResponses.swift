@@ -16,6 +16,7 @@ extension ResponseWriter {
         for documentID in input.ids {
             guard let node = collection.node(documentID) else {
                 missing.append(documentID)
+                receipt.tellRefused(documentID)
                 continue
             }
             try self.node(node, collection, with: input.with, &reader)
@@ -41,6 +42,7 @@ extension ResponseWriter {
         json.beginObject()
         json.key("id")
         json.string(node.id)
+        receipt.tell(node.id, ordinal: nil, grade: node.grade)
         json.key("kind")
         json.string(node.isFolder ? "folder" : "document")
         json.key("version")
@@ -168,7 +170,12 @@ extension ResponseWriter {
         json.key("chunks")
         json.beginArray()
         var reader = ChunkReader()
+        // Title and length are told of the document, whichever of its chunks are.
+        if first == last { receipt.tell(node.id, ordinal: nil, grade: node.grade) }
         for ordinal in first..<last {
+            if receipt.isWanted {
+                do throws(EngineError) { receipt.tell(node.id, ordinal: ordinal, grade: try node.chunk(ordinal).grade) } catch { throw WireError(error) }
+            }
             try chunk(ordinal, of: node, collection, with: [.heading, .text], &reader)
             try checkSize()
         }

@@ -24,6 +24,7 @@ extension ResponseWriter {
             writer.int("catalog_bytes", database.catalogMemoryBytes)
         }
         object("maintenance") { writer in writer.maintenance(database) }
+        if let audit = server.audit { object("audit") { writer in writer.audit(audit) } }
         json.key("quarantined")
         json.beginArray()
         for (collection, damage) in database.damages {
@@ -168,19 +169,19 @@ extension ResponseWriter {
         string("reason", "\(damage.first)")
     }
 
-    private mutating func object(_ key: StaticString, _ body: (inout ResponseWriter) -> Void) {
+    mutating func object(_ key: StaticString, _ body: (inout ResponseWriter) -> Void) {
         json.key(key)
         json.beginObject()
         body(&self)
         json.endObject()
     }
 
-    private mutating func int(_ key: StaticString, _ value: Int) {
+    mutating func int(_ key: StaticString, _ value: Int) {
         json.key(key)
         json.int(value)
     }
 
-    private mutating func string(_ key: StaticString, _ value: String?) {
+    mutating func string(_ key: StaticString, _ value: String?) {
         guard let value else { return }
         json.key(key)
         json.string(value)
@@ -194,8 +195,13 @@ package struct ServerStatistics: Sendable {
     /// Those that have been asked for.
     package var operations: [OperationStatistics]
     package var database: DatabaseStatistics
+    /// nil where none is kept.
+    package var audit: AuditStatistics?
 
-    package init(uptimeSeconds: Int, connections: Int, operations: [OperationStatistics], database: DatabaseStatistics) {
+    package init(
+        uptimeSeconds: Int, connections: Int, operations: [OperationStatistics], database: DatabaseStatistics, audit: AuditStatistics?
+    ) {
+        self.audit = audit
         self.uptimeSeconds = uptimeSeconds
         self.connections = connections
         self.operations = operations

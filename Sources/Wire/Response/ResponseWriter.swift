@@ -6,6 +6,7 @@ import Memory
 /// Writes one answer. Kept and reset between answers, it stops allocating.
 package struct ResponseWriter: Sendable {
     var json = JSONWriter()
+    package var receipt = AuditReceipt()
 
     package init() {}
 
@@ -34,6 +35,7 @@ package struct ResponseWriter: Sendable {
 
     mutating func begin(_ id: RequestID, ok: Bool) {
         json.removeAll()
+        receipt.begin()
         json.beginObject()
         json.key("id")
         switch id {
@@ -47,6 +49,7 @@ package struct ResponseWriter: Sendable {
 
     mutating func begin(_ id: RequestID, sequence: UInt64) {
         begin(id, ok: true)
+        receipt.tell(sequence: sequence)
         json.key("seq")
         json.int(sequence)
     }

@@ -179,6 +179,7 @@ extension ResponseWriter {
             json.beginObject()
             json.key("document")
             json.string(node.id)
+            receipt.tellKnown(node.id)
             if let title = node.title {
                 json.key("title")
                 json.string(title)

@@ -30,6 +30,7 @@ extension ResponseWriter {
     }
 
     private mutating func plan(_ plan: SearchPlan) {
+        receipt.tell(plan.kind)
         json.key("plan")
         json.beginObject()
         json.key("kind")
@@ -79,6 +80,7 @@ extension ResponseWriter {
         json.string(details.id(index))
         json.key("chunk")
         json.int(details.ordinal(index))
+        receipt.tell(details.id(index), ordinal: details.ordinal(index), grade: hit.grade)
         json.key("score")
         json.float(hit.score)
         if details.tellsGrades { grade(hit.grade) }

@@ -6,7 +6,7 @@ import Wire
 /// A request of this operation that is well formed, about a collection of this name where it is about one.
 func sample(of operation: OperationName, _ collection: String = "kb", _ more: String = "") -> String {
     let members = switch operation {
-    case .hello, .ping, .serverInfo, .serverStats, .flush, .jobs, .listCollections, .listSnapshots, .listGroups, .listAccess, .listAgents: ""
+    case .hello, .ping, .serverInfo, .serverStats, .flush, .jobs, .listCollections, .listSnapshots, .listGroups, .listAccess, .listAgents, .auditQuery: ""
     case .optimize: #","collection":"\#(collection)""#
     // Open: what somebody sees is not the question here, but whether they may ask.
     case .createCollection: #","name":"\#(collection)","dim":2,"metric":"cosine","fields":{"team":"keyword"},"access":"open""#
