@@ -11,6 +11,8 @@ package struct VerificationReport: Equatable, Sendable {
     /// Documents in force and their chunks, as whoever knows about documents has counted them.
     package var documents = 0
     package var chunks = 0
+    /// Whether somebody's rights are among what it holds.
+    package var hasRights = false
     package var databaseID: UInt64 = 0
     /// Of the last record, or that the files cover.
     package var sequence: UInt64 = 0

@@ -32,6 +32,12 @@ struct RestoreArchive: AsyncParsableCommand {
 
             needletail restore monday.zst --data ./restored
             needletail restore tuesday.zst --base monday.zst --data ./restored
+
+            A snapshot that holds rights is restored with those of a newer database, which must not be in use, or by name with its own, though some of
+            these may have been withdrawn since:
+
+            needletail restore monday.zst --data ./restored --rights-from ./data
+            needletail restore monday.zst --data ./restored --rights-of monday
             """)
 
     @Argument(help: "The archive, as snapshot export wrote it.")
@@ -43,12 +49,27 @@ struct RestoreArchive: AsyncParsableCommand {
     @Option(name: .customLong("base"), help: "An archive that an incremental one goes on from. Again for more, in any order.")
     var bases: [String] = []
 
+    @Option(help: "The directory of a newer database, whose rights are to be in force.")
+    var rightsFrom: String?
+
+    @Option(help: "The snapshot's name, where its own rights are to be in force again.")
+    var rightsOf: String?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    func validate() throws {
+        guard rightsFrom == nil || rightsOf == nil else { throw ValidationError("give --rights-from or --rights-of, not both") }
+    }
+
+    private func rights() throws -> RestoredRights {
+        if let rightsFrom { return .newer(try FileSystemDisk(path: rightsFrom)) }
+        return rightsOf.map { .ofSnapshot(named: $0) } ?? .unsaid
+    }
+
     func run() async throws {
         let restored = try Database.restore(
-            try FileSystemDisk.openFile(reading: archive), bases: try bases.map { try FileSystemDisk.openFile(reading: $0) }, to: data)
+            try FileSystemDisk.openFile(reading: archive), bases: try bases.map { try FileSystemDisk.openFile(reading: $0) }, to: data, rights: try rights())
         let report = restored.report
         if json {
             var line = JSONWriter()

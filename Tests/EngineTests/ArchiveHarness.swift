@@ -73,14 +73,16 @@ struct RestoreHarness {
         }
     }
 
-    static func restore(_ archive: [UInt8], bases: [[UInt8]] = [], to target: String) throws(ArchiveError) -> RestoredDatabase {
+    static func restore(
+        _ archive: [UInt8], bases: [[UInt8]] = [], to target: String, rights: RestoredRights = .ofSnapshot(named: nil)
+    ) throws(ArchiveError) -> RestoredDatabase {
         let disk = FaultyDisk()
         disk["archive"] = archive
         for (index, base) in bases.enumerated() { disk["base-\(index)"] = base }
         let files: [any DiskFile]
         do { files = try disk.names.map { name throws(DiskError) in try disk.open(name) } } catch { throw .disk(error) }
         // "archive" sorts before "base-0".
-        return try Database.restore(files[0], bases: Array(files.dropFirst()), to: target)
+        return try Database.restore(files[0], bases: Array(files.dropFirst()), to: target, rights: rights)
     }
 
     /// The names in the directory around the target.

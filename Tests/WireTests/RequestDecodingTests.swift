@@ -54,7 +54,7 @@ import Wire
     }
 
     @Test func `of all operations those that look at documents and change them are made as somebody`() {
-        #expect(Set(OperationName.allCases.filter(\.hasCaller)) == [.get, .read, .search, .count, .patch, .delete])
+        #expect(Set(OperationName.allCases.filter(\.hasCaller)) == [.get, .read, .search, .count, .list, .facet, .nodes, .prepareFilter, .patch, .delete])
     }
 
     // MARK: Every error names its field

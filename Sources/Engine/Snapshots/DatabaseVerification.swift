@@ -132,6 +132,7 @@ private struct SegmentCheck {
 
 extension VerificationReport {
     fileprivate mutating func count(_ writer: Writer) {
+        hasRights = hasRights || !writer.directory.isEmpty || writer.states.contains { $0.schema.access == .enforced }
         for state in writer.states {
             documents += state.documents.liveCount
             chunks += state.liveChunkCount

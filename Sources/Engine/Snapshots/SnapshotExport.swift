@@ -44,9 +44,11 @@ extension Database {
     /// Makes `target`, which is not there or an empty directory, the database that `archive` is of, and verifies it before it gets
     /// its name. A failure leaves the target as it was. See `Restore.run`.
     package static func restore(
-        _ archive: any DiskFile, bases: [any DiskFile] = [], to target: String
+        _ archive: any DiskFile, bases: [any DiskFile] = [], to target: String, rights: RestoredRights = .unsaid
     ) throws(ArchiveError) -> RestoredDatabase {
-        try Restore.run(archive, bases: bases, to: target) { (disk) throws(DiskError) in try verify(disk) }
+        try Restore.run(
+            archive, bases: bases, to: target, verify: { (disk) throws(DiskError) in try verify(disk) },
+            settle: { (restored, disk) throws(ArchiveError) in try rights.settle(restored, in: disk) })
     }
 }
 

@@ -23,14 +23,16 @@ package struct Restore {
     ///
     /// - Parameter bases: The archives that hold what `archive` leaves to earlier ones, in any order; each is read once at most.
     /// - Parameter verify: Reads a whole database again, as `Verification` does and whatever else is known about its contents.
+    /// - Parameter settle: Says whether the database that was verified is wanted, and may change it; it gets its name after that.
     package static func run(
-        _ archive: any DiskFile, bases: [any DiskFile] = [], to target: String, verify: (any Disk) throws(DiskError) -> VerificationReport
+        _ archive: any DiskFile, bases: [any DiskFile] = [], to target: String, verify: (any Disk) throws(DiskError) -> VerificationReport,
+        settle: (RestoredDatabase, any Disk) throws(ArchiveError) -> Void = { (_, _) throws(ArchiveError) in }
     ) throws(ArchiveError) -> RestoredDatabase {
         let reader = try ArchiveReader(archive)
         let staging = try onDisk { () throws(DiskError) in try StagingDirectory(for: target) }
         var restore = Restore(staging: staging, header: reader.header)
         do throws(ArchiveError) {
-            return try restore.run(reader, bases, verify)
+            return try restore.run(reader, bases, verify, settle)
         } catch {
             do throws(DiskError) { try staging.remove() } catch let remains {
                 throw .refused("\(error); and what was restored so far could not be removed: \(remains)")
@@ -46,7 +48,8 @@ package struct Restore {
     }
 
     private mutating func run(
-        _ reader: ArchiveReader, _ bases: [any DiskFile], _ verify: (any Disk) throws(DiskError) -> VerificationReport
+        _ reader: ArchiveReader, _ bases: [any DiskFile], _ verify: (any Disk) throws(DiskError) -> VerificationReport,
+        _ settle: (RestoredDatabase, any Disk) throws(ArchiveError) -> Void
     ) throws(ArchiveError) -> RestoredDatabase {
         try take(reader)
         for base in bases where !missing.isEmpty { try takeMissing(from: ArchiveReader(base)) }
@@ -60,10 +63,12 @@ package struct Restore {
         guard report.databaseID == header.databaseID, report.sequence == header.sequence else {
             throw .refused("\(reader.name) is of database \(header.databaseID) at sequence \(header.sequence), but holds \(report.databaseID) at \(report.sequence)")
         }
-        try Self.onDisk { () throws(DiskError) in try staging.takePlace() }
-        return RestoredDatabase(
+        let restored = RestoredDatabase(
             databaseID: header.databaseID, snapshot: header.snapshot, createdMilliseconds: header.createdMilliseconds,
             sequence: header.sequence, report: report)
+        try settle(restored, staging.disk)
+        try Self.onDisk { () throws(DiskError) in try staging.takePlace() }
+        return restored
     }
 
     private mutating func take(_ reader: ArchiveReader) throws(ArchiveError) {
