@@ -28,12 +28,12 @@ import Wire
         func run(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandRun {
             try needletail(arguments + ["--port", port], in: directory, input: #"{"id":"a","vector":[1,2],"text":"here it is"}"#, environment: environment)
         }
-        #expect(try run("create", "kb", "--dim", "2", "--metric", "cosine", "--token-file", file).code == 0)
+        #expect(try run("create", "kb", "--dim", "2", "--metric", "cosine", "--access", "open", "--token-file", file).code == 0)
         #expect(try run("load", "-", "--collection", "kb", "--token-file", file).code == 0)
         let mine = ["NEEDLETAIL_TOKEN": reader.key]
         #expect(try run("search", "kb", "--vector", "[1,2]", environment: mine).output.contains("here it is"))
         // The file is what was said last and nearest.
-        #expect(try run("get", "kb", "a", "--token-file", file, "--as-user", "user:ana", "--as-agent", "agent:weekly", environment: mine).output.contains("here it is"))
+        #expect(try run("get", "kb", "a", "--token-file", file, "--as-user", "user:bo", environment: mine).output.contains("here it is"))
         let forbidden = try run("search", "kb", "--vector", "[1,2]", "--as-user", "user:bo", environment: mine)
         #expect(forbidden.code == 1 && forbidden.errors.contains("forbidden"), "\(forbidden)")
         for (token, said) in [("", "unauthenticated"), ("nonsense", "does not let this client in: the token is not valid")] {
