@@ -6,9 +6,10 @@ import Wire
 /// A request of this operation that is well formed, about a collection of this name where it is about one.
 func sample(of operation: OperationName, _ collection: String = "kb", _ more: String = "") -> String {
     let members = switch operation {
-    case .hello, .ping, .serverInfo, .serverStats, .flush, .jobs, .listCollections, .listSnapshots: ""
+    case .hello, .ping, .serverInfo, .serverStats, .flush, .jobs, .listCollections, .listSnapshots, .listGroups, .listAccess, .listAgents: ""
     case .optimize: #","collection":"\#(collection)""#
-    case .createCollection: #","name":"\#(collection)","dim":2,"metric":"cosine""#
+    // Open: what somebody sees is not the question here, but whether they may ask.
+    case .createCollection: #","name":"\#(collection)","dim":2,"metric":"cosine","fields":{"team":"keyword"},"access":"open""#
     case .describeCollection, .dropCollection: #","name":"\#(collection)""#
     case .createSnapshot, .dropSnapshot, .verifySnapshot, .exportSnapshot: #","name":"s""#
     case .upsert: #","collection":"\#(collection)","records":[{"id":"a","vector":[1,0]}]"#
@@ -16,14 +17,27 @@ func sample(of operation: OperationName, _ collection: String = "kb", _ more: St
     case .patch: #","collection":"\#(collection)","ids":["a"],"title":"T""#
     case .read: #","collection":"\#(collection)","document":"a""#
     case .search: #","collection":"\#(collection)","vector":[1,0]"#
-    case .count: #","collection":"\#(collection)""#
+    case .count, .list, .nodes: #","collection":"\#(collection)""#
+    case .facet: #","collection":"\#(collection)","field":"team""#
+    case .prepareFilter: #","collection":"\#(collection)","filter":{}"#
+    case .dropFilter: #","handle":"none""#
+    case .putGroup, .addMembers, .removeMembers: #","group":"group:eng","members":["user:ana"]"#
+    case .dropGroup, .getGroup: #","group":"group:eng""#
+    case .principalGroups: #","principal":"user:ana""#
+    case .putAccess, .dropAccess, .getAccess: #","access":"handbook""#
+    case .grantAccess: #","access":"handbook","principal":"user:ana","grade":"read""#
+    case .denyAccess, .revokeAccess: #","access":"handbook","principal":"user:ana""#
+    case .explainAccess: #","collection":"\#(collection)","document":"a","user":"user:ana""#
+    case .accessReaders: #","collection":"\#(collection)","document":"a""#
+    case .putAgent: #","agent":"agent:weekly","grade":"read""#
+    case .dropAgent, .getAgent: #","agent":"agent:weekly""#
     }
     return #"{"id":1,"op":"\#(operation.rawValue)"\#(members)\#(more)}"#
 }
 
 @Suite struct RoleTests {
     private static let roles = ["service", "writer", "reader", "admin"]
-    private static let documentReads: Set<OperationName> = [.search, .get, .read, .count]
+    private static let documentReads: Set<OperationName> = [.search, .get, .read, .count, .list, .facet, .nodes, .prepareFilter, .dropFilter]
     private static let documentWrites: Set<OperationName> = [.upsert, .patch, .delete]
     private static let anybodys: Set<OperationName> = [.ping, .serverInfo, .listCollections, .describeCollection]
 
@@ -68,7 +82,8 @@ func sample(of operation: OperationName, _ collection: String = "kb", _ more: St
             try connection.hello(token)
             for operation in OperationName.allCases where operation != .hello {
                 let failure = try connection.answer(sample(of: operation, "kb", #","as":{"user":"user:ana"}"#)).failure
-                let isAboutDocuments = Self.documentReads.contains(operation) || operation == .patch || operation == .delete
+                // A handle is its own word: whoever has it may drop what it names.
+                let isAboutDocuments = operation != .dropFilter && Self.documentReads.contains(operation) || operation == .patch || operation == .delete
                 if !isAboutDocuments {
                     #expect(failure?.code == "invalid_value" && failure?.field == "as", "\(operation)")
                 } else if index == 0 {
@@ -90,17 +105,18 @@ func sample(of operation: OperationName, _ collection: String = "kb", _ more: St
         let connection = try served.daemon.connect()
         try connection.hello(admin)
         try connection.ok(sample(of: .createCollection))
+        try connection.ok(sample(of: .putAgent))
         try connection.hello(service)
         try connection.ok(sample(of: .upsert))
         let move = #"{"id":1,"op":"patch","collection":"kb","ids":["a"],"parent":"f"}"#, root = #"{"id":1,"op":"patch","collection":"kb","ids":["a"],"parent":null}"#
-        try connection.ok(move)
-        try connection.ok(root)
+        let access = #"{"id":1,"op":"patch","collection":"kb","ids":["a"],"access":null}"#
+        for line in [move, root, access] { try connection.ok(line) }
         #expect(try connection.failure(#"{"id":1,"op":"patch","collection":"kb","ids":["a"],"parent":"f","as":{"user":"user:ana"}}"#).code == "forbidden")
         for token in [person, agent] {
             try connection.hello(token)
-            for line in [move, root] { 
+            for line in [move, root, access] {
                 let failure = try connection.failure(line)
-                #expect(failure.code == "forbidden" && failure.field == "parent", "\(failure)")
+                #expect(failure.code == "forbidden" && failure.field == "op", "\(failure)")
             }
             #expect(try connection.failure(sample(of: .upsert)).code == "forbidden")
             try connection.ok(sample(of: .patch))
@@ -128,8 +144,8 @@ func sample(of operation: OperationName, _ collection: String = "kb", _ more: St
             #expect(try bound.failure(sample(of: operation, "hr")).code == "unknown_collection", "\(operation)")
         }
         // What is allowed to it works, and what is about everything is not its to do.
-        for operation in [OperationName.upsert, .search, .get, .read, .count, .patch, .describeCollection, .optimize, .delete] { try bound.ok(sample(of: operation)) }
-        for operation in [OperationName.flush, .jobs, .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot] {
+        for operation in [OperationName.upsert, .search, .get, .read, .count, .list, .facet, .nodes, .prepareFilter, .patch, .describeCollection, .optimize, .accessReaders, .explainAccess, .delete] { try bound.ok(sample(of: operation)) }
+        for operation in [OperationName.flush, .jobs, .serverStats, .createSnapshot, .listSnapshots, .dropSnapshot, .verifySnapshot, .exportSnapshot, .putGroup, .addMembers, .removeMembers, .dropGroup, .getGroup, .listGroups, .principalGroups, .putAccess, .grantAccess, .denyAccess, .revokeAccess, .dropAccess, .getAccess, .listAccess, .putAgent, .dropAgent, .getAgent, .listAgents] {
             #expect(try bound.failure(sample(of: operation)).code == "forbidden", "\(operation)")
         }
         #expect(try bound.failure(#"{"id":1,"op":"optimize"}"#).code == "forbidden")
