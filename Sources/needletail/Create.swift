@@ -21,7 +21,7 @@ struct Create: AsyncParsableCommand {
         try await connection.ask("collection.create") { request in
             shape.write(to: &request, name: name, dimension: dim)
         } show: { _ in
-            print("created \(name): \(dim) dimensions, \(shape.metric)")
+            print("created \(name): \(dim) dimensions, \(shape.metric)\(shape.access.map { ", \($0)" } ?? "")")
         }
     }
 }
@@ -40,9 +40,16 @@ struct ShapeOptions: ParsableArguments {
     @Option(name: .customLong("field"), help: "A declared field, NAME=TYPE; TYPE is keyword, keyword[], int, float, bool or time. Again for more.")
     var fields: [DeclaredField] = []
 
+    @Option(help: "Whether documents have rights: open or enforced. (default: enforced where the daemon asks who is there)")
+    var access: String?
+
+    @Option(help: "The access object of what has none of its own nor above it; goes with --access enforced.")
+    var defaultAccess: String?
+
     func write(to request: inout RequestWriter, name: String, dimension: Int) {
         request.string("name", name)
-        request.string("access", "open")
+        request.string("access", access)
+        request.string("default_access", defaultAccess)
         request.int("dim", dimension)
         request.string("metric", metric)
         request.string("index", index)

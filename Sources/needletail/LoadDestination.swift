@@ -90,7 +90,7 @@ struct DirectoryDestination: LoadDestination {
     func fields(of collection: String) throws -> [String: FieldType]? {
         let snapshot = database.snapshot()
         guard snapshot.collectionNames.contains(collection) else { return nil }
-        return Dictionary(uniqueKeysWithValues: try snapshot.collection(collection).schema.fields.map { ($0.name, $0.type) })
+        return Dictionary(uniqueKeysWithValues: try snapshot.overview(of: collection).schema.fields.map { ($0.name, $0.type) })
     }
 
     /// Says it as a daemon is told, so that what is wrong is told as by one.

@@ -9,7 +9,7 @@ struct Needletail: AsyncParsableCommand {
         version: Daemon.version,
         subcommands: [
             Serve.self, Load.self, Create.self, Describe.self, Search.self, Get.self, ListDocuments.self, Nodes.self, Facet.self, Count.self, Status.self, Flush.self,
-            Optimize.self, Jobs.self,
+            Optimize.self, Jobs.self, Access.self, Group.self,
             Snapshot.self, RestoreArchive.self, Verify.self, AuditCommand.self, Inspect.self, Key.self, Bench.self,
         ])
 }

@@ -28,7 +28,7 @@ import Wire
         func run(_ arguments: String..., environment: [String: String] = [:]) throws -> CommandRun {
             try needletail(arguments + ["--port", port], in: directory, input: #"{"id":"a","vector":[1,2],"text":"here it is"}"#, environment: environment)
         }
-        #expect(try run("create", "kb", "--dim", "2", "--metric", "cosine", "--token-file", file).code == 0)
+        #expect(try run("create", "kb", "--dim", "2", "--metric", "cosine", "--access", "open", "--token-file", file).code == 0)
         #expect(try run("load", "-", "--collection", "kb", "--token-file", file).code == 0)
         let mine = ["NEEDLETAIL_TOKEN": reader.key]
         #expect(try run("search", "kb", "--vector", "[1,2]", environment: mine).output.contains("here it is"))

@@ -49,6 +49,17 @@ enum RequestScript {
         #"{"id":28,"op":"filter.prepare","collection":"kb","filter":{"id":{"$in":["a","d"]},"team":{"$gte":"a"}}}"#,
         #"{"id":29,"op":"count","collection":"kb","prepared":["f-1"]}"#,
         #"{"id":30,"op":"filter.drop","handle":"f-1"}"#,
+        #"{"id":31,"op":"group.put","group":"group:eng","members":["user:ana","group:sub"]}"#,
+        #"{"id":32,"op":"group.remove","group":"group:eng","members":["user:ana"]}"#,
+        #"{"id":33,"op":"access.put","access":"x","grants":[{"principal":"group:eng","grade":"derive"},{"principal":"public","grade":"exists"}],"denials":["user:bo"],"inherits":"y","contact":"c"}"#,
+        #"{"id":34,"op":"access.deny","access":"x","principal":"user:ana"}"#,
+        #"{"id":35,"op":"agent.put","agent":"agent:weekly","grade":"derive","scope":{"team":"cs","$under":["f"]}}"#,
+        #"{"id":36,"op":"patch","collection":"kb","ids":["d"],"access":"x"}"#,
+        #"{"id":37,"op":"access.explain","collection":"kb","document":"d","chunk":1,"user":"user:ana","agent":"agent:weekly"}"#,
+        #"{"id":38,"op":"access.readers","collection":"kb","document":"d","limit":1}"#,
+        #"{"id":39,"op":"access.list","limit":2}"#,
+        #"{"id":40,"op":"group.drop","group":"group:eng"}"#,
+        #"{"id":41,"op":"search","collection":"kb","vector":[1,2,3,4],"include_exists":true,"as":{"user":"user:ana","agent":"agent:weekly"}}"#,
         #"{"op":"server.info","id":"x","min_seq":3,"deadline_ms":100}"#,
         #"{"id":14,"op":"collection.create","name":"other","dim":4,"metric":"dot"}"#,
         #"{"id":15,"op":"collection.drop","name":"other"}"#,
@@ -116,12 +127,21 @@ enum RequestScript {
     private static func answer(_ request: Request, _ database: Database, _ response: inout ResponseWriter) throws(WireError) {
         let id = request.id
         let snapshot = database.snapshot()
+        func collection(_ name: String) throws(WireError) -> CollectionSnapshot {
+            try engine { () throws(EngineError) in try snapshot.collection(name, for: request.claimed) }
+        }
         switch request.operation {
         case .createCollection(let schema): response.done(id, sequence: try write(.createCollection(schema), database).sequence)
         case .dropCollection(let name): response.done(id, sequence: try write(.dropCollection(name: name), database).sequence)
         case .upsert(let input): response.upserted(id, try write(.upsert(input), database))
-        case .delete(let input): response.deleted(id, try write(.delete(input), database))
-        case .patch(let input): response.patched(id, try write(.patch(input), database))
+        case .delete(var input):
+            input.selection.caller = request.claimed
+            response.deleted(id, try write(.delete(input), database))
+        case .patch(var input):
+            input.selection.caller = request.claimed
+            response.patched(id, try write(.patch(input), database))
+        case .changeDirectory(let change): response.done(id, sequence: try write(.changeDirectory(change), database).sequence)
+        case .askDirectory(let question): try DirectoryAnswers.answer(question, id, snapshot, &response)
         case .flush:
             try engine { () throws(EngineError) in try database.checkpoint() }
             response.done(id, sequence: database.coveredSequence)
@@ -145,18 +165,19 @@ enum RequestScript {
             response.serverStats(id, ServerStatistics(uptimeSeconds: 0, connections: 0, operations: [], database: database.statistics))
         case .hello: response.hello(id, version: "", IdentityInfo(name: "", roles: []))
         case .ping, .serverInfo: response.pong(id)
-        case .listCollections: try engine { () throws(EngineError) in try response.collections(id, snapshot, snapshot.collectionNames) }
-        case .describeCollection(let name): response.collection(id, sequence: 1, try collection(name, snapshot))
-        case .get(let input): try response.nodes(id, sequence: 1, try collection(input.collection, snapshot), input)
-        case .read(let input): try response.document(id, sequence: 1, try collection(input.collection, snapshot), input)
+        case .listCollections: response.collections(id, sequence: 1, snapshot.allCollections, counts: true)
+        case .describeCollection(let name):
+            response.collection(id, sequence: 1, try engine { () throws(EngineError) in try snapshot.overview(of: name) }, counts: true)
+        case .get(let input): try response.nodes(id, sequence: 1, try collection(input.collection), input)
+        case .read(let input): try response.document(id, sequence: 1, try collection(input.collection), input)
         case .count(let input):
-            let collection = try collection(input.collection, snapshot)
+            let collection = try collection(input.collection)
             let count = try engine { () throws(EngineError) in
                 try collection.count(filter: input.filter, under: input.under, prepared: database.preparedFilters.filters(input.prepared, of: collection))
             }
             response.counted(id, sequence: 1, documents: count.documents, chunks: count.chunks)
         case .search(let search):
-            let collection = try collection(search.collection, snapshot)
+            let collection = try collection(search.collection)
             var input = search.input
             let result = try engine { () throws(EngineError) in
                 input.prepared = try database.preparedFilters.filters(search.prepared, of: collection)
@@ -164,7 +185,7 @@ enum RequestScript {
             }
             try response.search(id, sequence: 1, collection, search, result, microseconds: 0)
         case .list(let list):
-            let collection = try collection(list.collection, snapshot)
+            let collection = try collection(list.collection)
             var input = list.input
             let page = try engine { () throws(EngineError) in
                 input.prepared = try database.preparedFilters.filters(list.prepared, of: collection)
@@ -172,7 +193,7 @@ enum RequestScript {
             }
             try response.list(id, sequence: 1, collection, page, with: list.with)
         case .facet(let facet):
-            let collection = try collection(facet.collection, snapshot)
+            let collection = try collection(facet.collection)
             let counts = try engine { () throws(EngineError) in
                 try collection.facet(
                     facet.field, filter: facet.filter, under: facet.under, prepared: database.preparedFilters.filters(facet.prepared, of: collection),
@@ -180,12 +201,12 @@ enum RequestScript {
             }
             try response.facet(id, sequence: 1, counts)
         case .nodes(let nodes):
-            let collection = try collection(nodes.collection, snapshot)
+            let collection = try collection(nodes.collection)
             if let ids = nodes.ids { return try response.tree(id, sequence: 1, collection, ids: ids, with: nodes.with) }
             guard let page = try engine({ () throws(EngineError) in try collection.tree(nodes.input, seal: database.cursorSeal) }) else { return response.pong(id) }
             try response.tree(id, sequence: 1, collection, page, with: nodes.with)
         case .prepareFilter(let input):
-            let collection = try collection(input.collection, snapshot)
+            let collection = try collection(input.collection)
             try engine { () throws(EngineError) in try database.preparedFilters.prepare(input.filter, for: collection, handle: "f-1") }
             response.prepared(id, sequence: 1, handle: "f-1")
         case .dropFilter(let handle):
@@ -198,11 +219,7 @@ enum RequestScript {
         try engine { () throws(EngineError) in try database.write(write) }
     }
 
-    private static func collection(_ name: String, _ snapshot: DatabaseSnapshot) throws(WireError) -> CollectionSnapshot {
-        try engine { () throws(EngineError) in try snapshot.collection(name) }
-    }
-
-    private static func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
+    static func engine<T>(_ body: () throws(EngineError) -> T) throws(WireError) -> T {
         do { return try body() } catch { throw WireError(error) }
     }
 }

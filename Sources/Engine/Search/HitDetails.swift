@@ -53,8 +53,13 @@ package struct HitDetails {
         for index in details.indices {
             let row = documents.rows[Int(details[index].document)]
             details[index].ordinal -= Int(row.firstChunk)
-            details[index].hasAttributes = row.present != 0 || row.parentPlusOne != 0
+            details[index].hasAttributes = row.present != 0 || hasShownParent(row)
         }
+    }
+
+    private func hasShownParent(_ row: DocumentRow) -> Bool {
+        guard let parent = row.parent else { return false }
+        return collection.rights == nil || collection.shows(parent)
     }
 
     private mutating func readChunks(of part: Int, withTexts: Bool) throws(EngineError) {

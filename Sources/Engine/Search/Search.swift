@@ -62,7 +62,7 @@ extension CollectionSnapshot {
 
     /// Compared one by one, whatever the effort: how well they can be guessed from is not to depend on an index.
     private func known(_ queries: [FlatQuery], in space: Int, _ input: SearchInput, deadline: Deadline) throws(EngineError) -> [[KnownNode]] {
-        guard input.filter == nil else {
+        guard input.filter == nil, input.prepared.isEmpty else {
             throw EngineError(.invalidValue, "goes without a filter: what may only be known to exist answers no condition", field: "include_exists")
         }
         guard let visibility = try knownVisibility(under: input.under) else { return queries.map { _ in [] } }

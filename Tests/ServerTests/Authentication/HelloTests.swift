@@ -74,7 +74,7 @@ import Wire
     @Test func `what stands behind a hello is asked by whom it names, line by line`() throws {
         let connection = try served.daemon.connect()
         let lines = [
-            #"{"id":1,"op":"ping"}"#, #"{"id":2,"op":"hello","token":"\#(everything)"}"#, #"{"id":3,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#,
+            #"{"id":1,"op":"ping"}"#, #"{"id":2,"op":"hello","token":"\#(everything)"}"#, #"{"id":3,"op":"collection.create","name":"kb","dim":2,"metric":"cosine","access":"open"}"#,
             #"{"id":4,"op":"hello","token":"\#(reader)"}"#, #"{"id":5,"op":"upsert","collection":"kb","records":[{"id":"a"}]}"#, #"{"id":6,"op":"count","collection":"kb"}"#,
             #"{"id":7,"op":"hello"}"#, #"{"id":8,"op":"hello","token":"none"}"#, #"{"id":9,"op":"count","collection":"kb"}"#,
         ]
