@@ -31,8 +31,8 @@ import Wire
         #expect(try output("access", "put", "handbook", "--grant", "group:company=read", "--inherits", "everybody", "--contact", "people@example.com").hasPrefix("put handbook"))
         #expect(try output("access", "put", "salaries").hasPrefix("put salaries: 0 grants"))
         let connection = try daemon.connect()
-        try connection.ok(#"{"id":1,"op":"agent.put","agent":"agent:weekly","grade":"derive","scope":{"$under":["hb"]}}"#)
-        try connection.ok(
+        _ = try connection.ask(#"{"id":1,"op":"agent.put","agent":"agent:weekly","grade":"derive","scope":{"$under":["hb"]}}"#)
+        _ = try connection.ask(
             #"{"id":2,"op":"upsert","collection":"kb","documents":[{"id":"hb","kind":"folder","access":"handbook"},{"id":"travel","parent":"hb","title":"Travel","chunks":[{"text":"economy","vector":[1,0]},{"text":"except for some","vector":[1,1],"access":"salaries"}]},{"id":"notes","title":"Notes","chunks":[{"text":"n","vector":[0,1]}]}]}"#)
     }
 
