@@ -55,7 +55,6 @@ package struct IndexCalibration: Sendable {
     private let index: VectorIndex
     private let vectors: VectorRows
     private let workers: Workers
-    private let told: @Sendable (Double) -> Void
     /// Positions that serve as queries, and for each the positions nearest to it, nearest first.
     private let queries: [UInt32]
 
@@ -69,12 +68,7 @@ package struct IndexCalibration: Sendable {
     private static let nearestKept = 512
     private static let nearestFew = 10
 
-    /// - Parameter told: hears now and then about what share of the measuring is done.
-    package init(
-        _ index: VectorIndex, vectors: VectorRows, seed: UInt64, threads: Int, isCancelled: @escaping @Sendable () -> Bool = { false },
-        told: @escaping @Sendable (Double) -> Void = { _ in }
-    ) {
-        self.told = told
+    package init(_ index: VectorIndex, vectors: VectorRows, seed: UInt64, threads: Int, isCancelled: @escaping @Sendable () -> Bool = { false }) {
         self.index = index
         self.vectors = vectors
         workers = Workers(threads: threads, isCancelled: isCancelled)
@@ -88,12 +82,9 @@ package struct IndexCalibration: Sendable {
         let elsewhere = min(queries.count, Self.queryCountElsewhere)
         let truth = nearest(to: queries[..<elsewhere], kept: Self.nearestKept) + nearest(to: queries[elsewhere...], kept: Self.nearestFew)
         var points: [CalibratedPoint] = []
-        var step = 0
         for (k, shares) in [(10, Self.shares), (100, [1])] where index.count > 4 * k {
             for share in shares where Float(index.count) * share >= Float(4 * k) {
                 guard !workers.isCancelled() else { return [] }
-                step += 1
-                told(Double(step) / Double(Self.shares.count + 2))
                 let mask = share < 1 ? ShareMask(index.count, share) : nil
                 let asked = share == 1 && k == 10 ? truth.count : elsewhere
                 let wanted = truth[..<asked].map { nearest in Array(nearest.lazy.filter { mask?.visible.contains($0) ?? true }.prefix(k)) }

@@ -16,8 +16,6 @@ package struct IndexSettings: Sendable {
     package var tableMax = 512
     /// Asked often: once it says yes, the build is given up.
     package var isCancelled: @Sendable () -> Bool = { false }
-    /// Told now and then about what share of the build's time is over.
-    package var told: @Sendable (Double) -> Void = { _ in }
 
     package init() {}
 }
@@ -125,11 +123,7 @@ package struct IndexBuilder: Sendable {
         let line = lineCode(cells)
         let builder = ListBuilder(count: count, dimension: dimension, settings: settings, workers: workers, prepare: prepare)
         guard let lists = builder.lists(sample: cells) else { return nil }
-        settings.told(0.1)
         let codes = encode(lists, grid, line)
-        let listCodes = table(of: lists.starts, lists, grid, line)
-        let groupCodes = table(of: lists.groupStarts.map { lists.starts[Int($0)] }, lists, grid, line)
-        settings.told(Self.shareBeforeGraph)
         if settings.isCancelled() { return nil }
         guard let links = settings.hasGraph ? link(codes, lists.tableMedoids) : CellBuffer<UInt32>(count: 0) else { return nil }
         codes.writeTails(hasNorms: transform.hasNorms)
@@ -142,8 +136,8 @@ package struct IndexBuilder: Sendable {
             boundSquared: transform.boundSquared, step: grid.step, squaredError: grid.squaredError, flags: isExact ? 1 : 0)
         return BuiltIndex(
             parameters: parameters, rows: CellBuffer(lists.order.map { selected[Int($0)] }), codes: codes.bytes, lines: codes.lines, links: links,
-            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), listCodes: listCodes,
-            groupStarts: CellBuffer(lists.groupStarts), groupMedoids: CellBuffer(lists.groupMedoids), groupCodes: groupCodes,
+            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), listCodes: table(of: lists.starts, lists, grid, line),
+            groupStarts: CellBuffer(lists.groupStarts), groupMedoids: CellBuffer(lists.groupMedoids), groupCodes: table(of: lists.groupStarts.map { lists.starts[Int($0)] }, lists, grid, line),
             exceptions: CellBuffer(codes.exceptions), centre: CellBuffer(grid.centre), lineMean: CellBuffer(line?.mean ?? []),
             projection: line.map(LineProjection.init))
     }
@@ -302,13 +296,10 @@ package struct IndexBuilder: Sendable {
 
     // MARK: Graph
 
-    private static let shareBeforeGraph = 0.2
-
     private func link(_ codes: Codes, _ medoids: [UInt32]) -> CellBuffer<UInt32>? {
         GraphBuilder(
             points: CodePoints(rows: codes.rows, norms: codes.norms.cells.readOnly, sums: codes.sums.cells.readOnly), medoids: medoids,
-            settings: GraphSettings(), workers: workers, seed: settings.seed,
-            told: { [settings] in settings.told(Self.shareBeforeGraph + (1 - Self.shareBeforeGraph) * $0) }
+            settings: GraphSettings(), workers: workers, seed: settings.seed
         ).links()
     }
 }

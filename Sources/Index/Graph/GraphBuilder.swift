@@ -25,16 +25,11 @@ struct GraphBuilder: Sendable {
     let settings: GraphSettings
     let workers: Workers
     let seed: UInt64
-    /// Told about what share of the time is over.
-    var told: @Sendable (Double) -> Void = { _ in }
 
     /// Links from which every row can be reached from every medoid; nil where it was cancelled. O(rows · partitions · leaf · dimension).
     func links() -> CellBuffer<UInt32>? {
         let equal = EqualRows(points.rows, threads: workers.threads)
-        guard let links = links(between: equal.distinct) else { return nil }
-        told(0.85)
-        guard addFarLinks(equal.distinct, to: links) else { return nil }
-        told(0.95)
+        guard let links = links(between: equal.distinct), addFarLinks(equal.distinct, to: links) else { return nil }
         equal.hang(into: links)
         var reachability = Reachability(points, links, medoids: medoids)
         reachability.complete()
@@ -117,8 +112,6 @@ struct GraphBuilder: Sendable {
 
     // MARK: Neighbours
 
-    private static let shareOfPartitions = 0.7
-
     /// The nearest rows that each row meets in the leaves of one partition after another, until hardly any is new.
     private func nearest(_ rows: [UInt32]) -> NeighbourTable {
         let table = NeighbourTable(rows: points.count, capacity: min(settings.candidates, max(1, rows.count - 1)))
@@ -126,8 +119,6 @@ struct GraphBuilder: Sendable {
         for round in 0..<settings.partitionsMax where !workers.isCancelled() {
             // The largest first: the last to finish is then a small one.
             let leaves = partition.leaves(rows, seed: seed &+ UInt64(round) &* 0x1_0000_0001).sorted { $0.count > $1.count }
-            // How many rounds there will be is not known.
-            told(Self.shareOfPartitions * Double(round) / Double(settings.partitionsMax))
             let new = Counter()
             workers.forEach(leaves.count, room: { LeafRoom(points, settings) }) { leaf, room in new.add(room.meet(leaves[leaf], table)) }
             if leaves.count == 1 || new.value < rows.count / settings.rowsPerNew { break }
