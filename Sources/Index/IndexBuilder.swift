@@ -29,7 +29,7 @@ package final class BuiltIndex: Sendable {
     package let links: CellBuffer<UInt32>
     package let listStarts: CellBuffer<UInt32>
     package let medoids: CellBuffer<UInt32>
-    package let listCodes: CellBuffer<UInt8>
+    package let medoidCodes: CellBuffer<UInt8>
     package let groupStarts: CellBuffer<UInt32>
     package let groupMedoids: CellBuffer<UInt32>
     package let groupCodes: CellBuffer<UInt8>
@@ -47,7 +47,7 @@ package final class BuiltIndex: Sendable {
 
     fileprivate init(
         parameters: IndexParameters, rows: CellBuffer<UInt32>, codes: CellBuffer<UInt8>, lines: CellBuffer<UInt8>, links: CellBuffer<UInt32>,
-        listStarts: CellBuffer<UInt32>, medoids: CellBuffer<UInt32>, listCodes: CellBuffer<UInt8>, groupStarts: CellBuffer<UInt32>,
+        listStarts: CellBuffer<UInt32>, medoids: CellBuffer<UInt32>, medoidCodes: CellBuffer<UInt8>, groupStarts: CellBuffer<UInt32>,
         groupMedoids: CellBuffer<UInt32>, groupCodes: CellBuffer<UInt8>, exceptions: CellBuffer<UInt32>,
         centre: CellBuffer<Float>, lineMean: CellBuffer<Float>, projection: LineProjection?
     ) {
@@ -59,7 +59,7 @@ package final class BuiltIndex: Sendable {
         self.links = links
         self.listStarts = listStarts
         self.medoids = medoids
-        self.listCodes = listCodes
+        self.medoidCodes = medoidCodes
         self.groupStarts = groupStarts
         self.groupMedoids = groupMedoids
         self.groupCodes = groupCodes
@@ -74,7 +74,7 @@ package final class BuiltIndex: Sendable {
     package var columns: IndexColumns {
         IndexColumns(
             parameters: parameters, parameterWords: parameterWords.cells.readOnly, rows: rows.cells.readOnly, codes: codes.cells.readOnly, lines: lines.cells.readOnly, links: links.cells.readOnly,
-            listStarts: listStarts.cells.readOnly, medoids: medoids.cells.readOnly, listCodes: listCodes.cells.readOnly,
+            listStarts: listStarts.cells.readOnly, medoids: medoids.cells.readOnly, medoidCodes: medoidCodes.cells.readOnly,
             groupStarts: groupStarts.cells.readOnly, groupMedoids: groupMedoids.cells.readOnly, groupCodes: groupCodes.cells.readOnly,
             exceptions: exceptions.cells.readOnly, centre: centre.cells.readOnly, lineMean: lineMean.cells.readOnly,
             lineBlocks: lineBlocks.cells.readOnly, lineSums: lineSums.cells.readOnly, lineScales: lineScales.cells.readOnly,
@@ -136,8 +136,8 @@ package struct IndexBuilder: Sendable {
             boundSquared: transform.boundSquared, step: grid.step, squaredError: grid.squaredError, flags: isExact ? 1 : 0)
         return BuiltIndex(
             parameters: parameters, rows: CellBuffer(lists.order.map { selected[Int($0)] }), codes: codes.bytes, lines: codes.lines, links: links,
-            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), listCodes: table(of: lists.starts, lists, grid, line),
-            groupStarts: CellBuffer(lists.groupStarts), groupMedoids: CellBuffer(lists.groupMedoids), groupCodes: table(of: lists.groupStarts.map { lists.starts[Int($0)] }, lists, grid, line),
+            listStarts: CellBuffer(lists.starts), medoids: CellBuffer(lists.medoids), medoidCodes: codes.table(of: lists.medoids),
+            groupStarts: CellBuffer(lists.groupStarts), groupMedoids: CellBuffer(lists.groupMedoids), groupCodes: codes.table(of: lists.groupMedoids),
             exceptions: CellBuffer(codes.exceptions), centre: CellBuffer(grid.centre), lineMean: CellBuffer(line?.mean ?? []),
             projection: line.map(LineProjection.init))
     }
@@ -202,6 +202,17 @@ package struct IndexBuilder: Sendable {
         func setException(_ position: Int) { isException.cells[position] = 1 }
         var exceptions: [UInt32] { (0..<UInt32(norms.count)).filter { isException.cells[Int($0)] != 0 } }
 
+        /// Rows' lines side by side, or their codes where there are no lines.
+        func table(of positions: [UInt32]) -> CellBuffer<UInt8> {
+            let hasLines = lines.count > 0
+            let (bytes, stride) = hasLines ? (lines.cells.readOnly, LineColumn.lineBytes) : (rows.bytes, rows.stride)
+            let table = CellBuffer<UInt8>(count: positions.count * stride)
+            for (i, position) in positions.enumerated() {
+                table.cells.copy(bytes.part(Int(position) * stride..<(Int(position) + 1) * stride), at: i * stride)
+            }
+            return table
+        }
+
         /// Sums of squares into the rows' last bytes, where distances need them.
         func writeTails(hasNorms: Bool) {
             guard hasNorms else { return }
@@ -225,44 +236,13 @@ package struct IndexBuilder: Sendable {
         return codes
     }
 
-    /// What lists are found by: of the rows between two starts the mean's line, or its code where there are no lines.
-    private func table(of starts: [UInt32], _ lists: Lists, _ grid: CodeGrid, _ line: LineCode?) -> CellBuffer<UInt8> {
-        guard starts.count > 1 else { return CellBuffer(count: 0) }
-        let table = Codes(
-            count: starts.count - 1, stride: CodeGrid.stride(dimension: dimension, hasNorms: transform.hasNorms), hasLines: line != nil)
-        let centre = CellBuffer(grid.centre), mean = CellBuffer(line?.mean ?? [])
-        workers.forEachBlock(starts.count - 1, size: Self.blockLists, room: { CodeRoom(self) }) { block, room in
-            for (i, list) in block.enumerated() {
-                let middle = room.rows.cells.part(i * dimension..<(i + 1) * dimension)
-                setMean(of: lists.order[Int(starts[list])..<Int(starts[list + 1])], middle, room.row.cells)
-                encode(middle.readOnly, at: list, grid, centre.cells.readOnly, into: table, room)
-            }
-            if let line { encode(block, line, mean.cells.readOnly, into: table, room) }
-        }
-        table.writeTails(hasNorms: transform.hasNorms)
-        return line == nil ? table.bytes : table.lines
-    }
-
-    private static let blockLists = 16
-
-    private func setMean(of rows: ArraySlice<UInt32>, _ mean: MutableCells<Float>, _ room: MutableCells<Float>) {
-        mean.fill(0)
-        for row in rows {
-            prepare(Int(row), into: room)
-            for j in 0..<dimension { mean[j] += room[j] }
-        }
-        for j in 0..<dimension { mean[j] /= Float(rows.count) }
-    }
-
     private final class CodeRoom {
-        let row: CellBuffer<Float>
         let rows: CellBuffer<Float>
         let centred: CellBuffer<Float>
         let values: CellBuffer<Int8>
         let projections = CellBuffer<Float>(count: IndexBuilder.blockRows * LineColumn.count)
 
         init(_ builder: IndexBuilder) {
-            row = CellBuffer(count: builder.dimension)
             rows = CellBuffer(count: IndexBuilder.blockRows * builder.dimension)
             centred = CellBuffer(count: builder.dimension)
             values = CellBuffer(count: builder.dimension)

@@ -3,12 +3,12 @@ package import Memory
 
 /// Columns by id, little-endian. See the format's page.
 package enum IndexColumn: UInt32, CaseIterable, Sendable {
-    case parameters, rows, codes, lines, links, listStarts, medoids, listCodes, exceptions, centre, lineMean, lineBlocks, lineSums, lineScales
+    case parameters, rows, codes, lines, links, listStarts, medoids, medoidCodes, exceptions, centre, lineMean, lineBlocks, lineSums, lineScales
     case calibration, groupStarts, groupMedoids, groupCodes
 
     package var elementBytes: Int {
         switch self {
-        case .codes, .lines, .listCodes, .groupCodes, .lineBlocks: 1
+        case .codes, .lines, .medoidCodes, .groupCodes, .lineBlocks: 1
         default: 4
         }
     }
@@ -25,7 +25,7 @@ extension IndexColumns {
         case .links: links.bytes
         case .listStarts: listStarts.bytes
         case .medoids: medoids.bytes
-        case .listCodes: listCodes
+        case .medoidCodes: medoidCodes
         case .exceptions: exceptions.bytes
         case .centre: centre.bytes
         case .lineMean: lineMean.bytes
@@ -78,7 +78,7 @@ extension IndexColumns {
         medoids = try words(.medoids, as: UInt32.self, count: lists)
         let hasLines = lines.count > 0
         let entryBytes = hasLines ? LineColumn.lineBytes : stride
-        listCodes = try words(.listCodes, as: UInt8.self, count: lists * entryBytes)
+        medoidCodes = try words(.medoidCodes, as: UInt8.self, count: lists * entryBytes)
         groupStarts = try words(.groupStarts, as: UInt32.self, count: nil)
         groupMedoids = try words(.groupMedoids, as: UInt32.self, count: max(0, groupStarts.count - 1))
         groupCodes = try words(.groupCodes, as: UInt8.self, count: groupMedoids.count * entryBytes)

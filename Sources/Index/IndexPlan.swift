@@ -1,7 +1,7 @@
 // The ways through an index that a search can take.
 
-/// How an index is gone through. Where `elsewhere` is not 0 and hardly a visible row is near to the query, visible rows are compared list by list
-/// instead, until so many of them and as many again as before have brought nothing nearer, and twice as many are ranked.
+/// How an index is gone through. Where `elsewhere` is not 0 and hardly a visible row is near to the query, so many visible rows of the
+/// nearest lists are compared instead, and twice as many ranked.
 package enum IndexPlan: Equatable, Sendable {
     /// Along links from the nearest medoids, keeping `width` candidates; the best `refined` are ranked by their codes.
     case walk(width: Int, refined: Int, elsewhere: Int = 0)

@@ -58,7 +58,7 @@ extension VectorIndex {
     ) -> Comparisons {
         let refined = min(max(plan.refined, k), count)
         let space = space(for: plan, refined: refined, scratch)
-        let (found, code) = find(query, plan, k: k, refined: refined, visible, excluded, space, scratch.lineQuery)
+        let (found, code) = find(query, plan, refined: refined, visible, excluded, space, scratch.lineQuery)
         scratch.plan = found.plan
         settle(found, k: k, code, visible, excluded, space, scratch)
         return found.compared
@@ -69,7 +69,7 @@ extension VectorIndex {
         _ query: Cells<Float>, plan: IndexPlan, visible: VisiblePositions?, excluding excluded: UInt32, scratch: SearchScratch
     ) -> Comparisons {
         let space = space(for: plan, refined: plan.refined + 1, scratch)
-        let (found, _) = find(query, plan, k: 1, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
+        let (found, _) = find(query, plan, refined: plan.refined + 1, visible, excluded, space, scratch.lineQuery)
         var count = 0
         for place in 0..<found.pool.count where CandidateKey.number(found.pool[place]) != excluded && count < plan.refined {
             space.candidateRows[count] = CandidateKey.number(found.pool[place])
@@ -97,17 +97,17 @@ extension VectorIndex {
     }
 
     private func find(
-        _ query: Cells<Float>, _ plan: IndexPlan, k: Int, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
+        _ query: Cells<Float>, _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, _ space: SearchSpace,
         _ lineQuery: LineQuery
     ) -> (Found, PreparedCode) {
         let (prepared, code) = prepare(query, space)
         if hasLines {
             space.prepareLine(prepared, columns.lineAxes, into: lineQuery, by: kernels)
             let scorer = LineScorer(kernels: kernels, query: lineQuery, lines: columns.lines)
-            return (find(plan, k: k, refined: refined, visible, excluded, by: scorer, space), code)
+            return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
         }
         let scorer = CodeScorer(kernels: kernels, query: code, rows: codes, dots: space.dots)
-        return (find(plan, k: k, refined: refined, visible, excluded, by: scorer, space), code)
+        return (find(plan, refined: refined, visible, excluded, by: scorer, space), code)
     }
 
     func prepare(_ query: Cells<Float>, _ space: SearchSpace) -> (prepared: Cells<Float>, code: PreparedCode) {
@@ -121,7 +121,7 @@ extension VectorIndex {
 
     @inline(__always)
     private func find<S: WalkScorer>(
-        _ plan: IndexPlan, k: Int, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
+        _ plan: IndexPlan, refined: Int, _ visible: VisiblePositions?, _ excluded: UInt32?, by scorer: S, _ space: SearchSpace
     ) -> Found {
         switch plan {
         case .walk(let width, _, let elsewhere):
@@ -131,13 +131,13 @@ extension VectorIndex {
                 let compared = walk(from: entries, by: scorer, &pool, excluded, space) { _ in }
                 return Found(pool: pool, refined: refined, compared: compared, plan: plan)
             }
-            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, k: k, refined: refined, visible, space) }
+            if elsewhere > 0, isElsewhere(visible, than: entries) { return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space) }
             var seen = CandidatePool(keys: space.visibleKeys, capacity: refined)
             let compared = walk(from: entries, by: scorer, &pool, visible, &seen, excluded, space)
             return Found(pool: seen, refined: refined, compared: compared, plan: plan, nearest: pool.count > 0 ? CandidateKey.number(pool[0]) : nil)
         case .lists(let lists, let rows, _, let elsewhere):
             if elsewhere > 0, let visible, isElsewhere(visible, than: entries(by: scorer, space)) {
-                return searchElsewhere(by: scorer, elsewhere, k: k, refined: refined, visible, space)
+                return searchElsewhere(by: scorer, elsewhere, refined: refined, visible, space)
             }
             var pool = CandidatePool(keys: space.keys, capacity: refined)
             let compared = scanLists(by: scorer, lists: lists, rows: rows, visible, &pool, space)
@@ -176,32 +176,21 @@ extension VectorIndex {
         return Float(seen) + max(expected / 3, 3 * expected.squareRoot()) < expected
     }
 
-    /// Goes through lists, nearest first, until as many rows again as it took to find the k nearest so far, and `rows` more, have brought
-    /// nothing nearer. Far from a query estimates tell less, so more are ranked.
+    /// Far from a query the order of lists tells less, and so does that of estimates.
     private func searchElsewhere<S: WalkScorer>(
-        by scorer: S, _ rows: Int, k: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
+        by scorer: S, _ rows: Int, refined: Int, _ visible: VisiblePositions, _ space: SearchSpace
     ) -> Found {
         let refined = Self.refinedElsewhere * refined
         var pool = CandidatePool(keys: space.keys, capacity: refined)
-        var order = ListOrder(self, by: scorer, wanted: Self.listsElsewhere, space, among: visible)
-        var (lists, compared, enough, last) = (0, 0, rows, UInt64.max)
-        while compared < enough, let list = order.next() {
-            let range = positions(of: list)
-            let count = visible.count(in: range)
-            guard count > 0 else { continue }
-            // A topic's rows lie together: of most lists all are visible, or none.
-            compared += scan(range, by: scorer, count == range.count ? nil : visible, &pool, space)
-            lists += 1
-            let kth = pool.count < k ? UInt64.max : pool[k - 1]
-            if kth != last { (enough, last) = (2 * compared + rows, kth) }
+        guard rows < visible.count else {
+            let compared = scan(0..<count, by: scorer, visible, &pool, space)
+            return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: tableCount), plan: .scan(refined: refined))
         }
-        let plan = compared == visible.count ? IndexPlan.scan(refined: refined) : .lists(lists: lists, rows: compared, refined: refined)
-        return Found(pool: pool, refined: refined, compared: Comparisons(rows: compared, medoids: order.compared), plan: plan)
+        let compared = scanLists(by: scorer, lists: 1, rows: rows, visible, &pool, space)
+        return Found(pool: pool, refined: refined, compared: compared, plan: .lists(lists: 1, rows: rows, refined: refined))
     }
 
     static let refinedElsewhere = 2
-    /// Mostly enough: to put all in order takes as long as to compare some of them.
-    private static let listsElsewhere = 64
 
     // MARK: The walk
 
@@ -212,7 +201,7 @@ extension VectorIndex {
         from entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace, meet: (Cells<UInt32>) -> Void
     ) -> Comparisons {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
-        var seen = enter(entries, by: scorer, &pool, excluded, space)
+        var seen = enter(entries, &pool, excluded, space)
         // An excluded position comes first, and is not met.
         meet(touched.readOnly.part((excluded == nil ? 0 : 1)..<seen))
         let (links, degree) = (columns.links, degree)
@@ -251,9 +240,8 @@ extension VectorIndex {
         }
     }
 
-    /// Puts the middle rows of the table's entries into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
-    @inline(__always)
-    private func enter<S: WalkScorer>(_ entries: CandidatePool, by scorer: S, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
+    /// Puts the medoids of the table's entries into the pool; returns how many positions are touched. Their estimates stay in `estimates`.
+    private func enter(_ entries: CandidatePool, _ pool: inout CandidatePool, _ excluded: UInt32?, _ space: SearchSpace) -> Int {
         let (visited, touched, estimates) = (space.visited, space.touched, space.estimates)
         var seen = 0
         if let excluded {
@@ -268,12 +256,10 @@ extension VectorIndex {
             guard visited[Int(position) >> 5] & bit == 0 else { continue }
             visited[Int(position) >> 5] |= bit
             touched[seen] = position
+            estimates[seen - first] = CandidateKey.distance(entries[place])
             seen += 1
         }
-        let ids = touched.readOnly.part(first..<seen)
-        prefetchRows(scorer.bytes, stride: scorer.stride, bytes: scorer.stride, ids: ids)
-        scorer.score(ids, into: estimates)
-        pool.offer(ids, estimates, links: columns.links, degree: degree, by: kernels)
+        pool.offer(touched.readOnly.part(first..<seen), estimates, links: columns.links, degree: degree, by: kernels)
         return seen
     }
 }

@@ -18,13 +18,13 @@ package struct IndexColumns: Sendable {
     package var listStarts: Cells<UInt32>
     /// By list: the position of the row in its middle.
     package var medoids: Cells<UInt32>
-    /// By list, the line of the mean of its rows, or its code where there are no lines: what a query is compared with.
-    package var listCodes: Cells<UInt8>
+    /// The medoids' lines side by side, or their codes where there are no lines.
+    package var medoidCodes: Cells<UInt8>
     /// The first list of each group, and the number of lists behind the last; none where the table holds all lists.
     package var groupStarts: Cells<UInt32>
     /// By group: the position of the row in its middle.
     package var groupMedoids: Cells<UInt32>
-    /// The groups' means like the lists'.
+    /// The groups' medoids like the lists'.
     package var groupCodes: Cells<UInt8>
     /// Positions whose codes do not tell where they are: every search compares them.
     package var exceptions: Cells<UInt32>
@@ -93,9 +93,9 @@ package final class VectorIndex: Sendable {
     var listNumbers: Cells<UInt32> { numbers.cells.readOnly }
     var listCount: Int { Int(columns.parameters.listCount) }
 
-    // The table: what every search scores first, groups where lists are in such.
+    // The table: what every search scores first, groups' medoids where lists are in groups.
     var hasGroups: Bool { columns.groupMedoids.count > 0 }
-    var tableCodes: Cells<UInt8> { hasGroups ? columns.groupCodes : columns.listCodes }
+    var tableCodes: Cells<UInt8> { hasGroups ? columns.groupCodes : columns.medoidCodes }
     var tableMedoids: Cells<UInt32> { hasGroups ? columns.groupMedoids : columns.medoids }
     var tableCount: Int { tableMedoids.count }
 }
@@ -113,7 +113,7 @@ extension IndexColumns {
             return buffer.cells.readOnly
         }
         columns.links = copy(links)
-        columns.listCodes = copy(listCodes)
+        columns.medoidCodes = copy(medoidCodes)
         columns.groupCodes = copy(groupCodes)
         columns.lines = copy(lines)
         // Without lines the walk reads codes.

@@ -31,11 +31,6 @@ package struct VisiblePositions: Sendable {
         return count
     }
 
-    func isAny(in range: Range<Int>) -> Bool {
-        for word in range.lowerBound >> 6..<(range.upperBound + 63) >> 6 where bits(ofWord: word, in: range) != 0 { return true }
-        return false
-    }
-
     /// Word by word: a run of rows that may not be seen costs a bit each.
     @inline(__always)
     func forEach(in range: Range<Int>, _ body: (UInt32) -> Void) {

@@ -189,7 +189,7 @@ private struct ForgedIndex {
             setWord(5, of: .parameters, to: UInt32(new))
             let row = (columns[.lines] ?? []).isEmpty ? stride % 4096 : 64
             columns[.medoids] = cut(.medoids, to: 4 * new)
-            columns[.listCodes] = cut(.listCodes, to: row * new)
+            columns[.medoidCodes] = cut(.medoidCodes, to: row * new)
             let groups = (columns[.groupMedoids] ?? []).count / 4
             if groups > 0 { setWord(groups, of: .groupStarts, to: UInt32(new)) }
             columns[.listStarts] = [UInt8](repeating: 0, count: 4 * new + 4)

@@ -8,8 +8,6 @@ struct ListOrder<S: WalkScorer> {
     private let table: S
     private let medoids: S
     private let wanted: Int
-    /// nil where entries without a visible row come along.
-    private let visible: VisiblePositions?
     /// The table's nearest, as many as mostly are enough or all, and how many of them were taken.
     private var nearest: CandidatePool
     private var taken = 0
@@ -19,17 +17,14 @@ struct ListOrder<S: WalkScorer> {
     /// Medoids that were compared.
     private(set) var compared: Int
 
-    /// - Parameters:
-    ///   - wanted: lists that will be gone through at least.
-    ///   - visible: where given, entries of the table that hold none of these are as good as not there.
+    /// - Parameter wanted: lists that will be gone through at least.
     @inline(__always)
-    init(_ index: VectorIndex, by scorer: S, wanted: Int, _ space: SearchSpace, among visible: VisiblePositions? = nil) {
+    init(_ index: VectorIndex, by scorer: S, wanted: Int, _ space: SearchSpace) {
         self.index = index
         self.space = space
         self.wanted = wanted
-        self.visible = visible
         table = scorer.table(index.tableCodes)
-        medoids = scorer.table(index.columns.listCodes)
+        medoids = scorer.table(index.columns.medoidCodes)
         nearest = CandidatePool(keys: space.tableKeys, capacity: min(index.tableCount, max(2 * wanted, 32)))
         ordered = CandidatePool(keys: space.listKeys, capacity: 1)
         compared = index.tableCount
@@ -53,7 +48,7 @@ struct ListOrder<S: WalkScorer> {
             nearest = CandidatePool(keys: space.tableKeys, capacity: index.tableCount)
             orderTable()
         }
-        guard taken < nearest.count, visible == nil || CandidateKey.distance(nearest[taken]) < .infinity else { return nil }
+        guard taken < nearest.count else { return nil }
         taken += 1
         return Int(CandidateKey.number(nearest[taken - 1]))
     }
@@ -61,9 +56,6 @@ struct ListOrder<S: WalkScorer> {
     @inline(__always)
     private mutating func orderTable() {
         table.score(0..<index.tableCount, into: space.estimates)
-        if let visible {
-            for entry in 0..<index.tableCount where !visible.isAny(in: index.positions(ofEntry: entry)) { space.estimates[entry] = .infinity }
-        }
         nearest.offer(index.listNumbers.part(0..<index.tableCount), space.estimates.readOnly, by: index.kernels)
     }
 
