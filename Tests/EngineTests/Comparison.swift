@@ -69,13 +69,20 @@ extension Model {
     /// The first of some random questions to each collection that is answered otherwise, to somebody whose rights are not asked or to
     /// a random caller: as if nothing were there that the caller may not find.
     func difference(from snapshot: DatabaseSnapshot, asking random: inout SeededRandom) throws(EngineError) -> String? {
+        var searches = 0
+        return try difference(from: snapshot, asking: &random, searches: &searches)
+    }
+
+    /// - Parameter searches: counts those made as somebody.
+    func difference(from snapshot: DatabaseSnapshot, asking random: inout SeededRandom, searches: inout Int) throws(EngineError) -> String? {
         for (name, collection) in collections.sorted(by: { $0.key < $1.key }) {
             let everything = CollectionSnapshot(try snapshot.overview(of: name).core, rights: nil)
-            if let difference = try collection.difference(from: everything, asking: &random) { return "in \(name): \(difference)" }
+            var ignored = 0
+            if let difference = try collection.difference(from: everything, asking: &random, searches: &ignored) { return "in \(name): \(difference)" }
             let caller = RandomRights.caller(using: &random)
             guard let rights = ModelRights(directory, collection, caller) else { continue }
             let found = try snapshot.collection(name, for: caller)
-            if let difference = try rights.visible.difference(from: found, asking: &random) { return "in \(name) for \(caller): \(difference)" }
+            if let difference = try rights.visible.difference(from: found, asking: &random, searches: &searches) { return "in \(name) for \(caller): \(difference)" }
         }
         return nil
     }
@@ -99,7 +106,7 @@ extension ModelCollection {
     }
 
     /// The first of some random questions that is answered otherwise.
-    func difference(from found: CollectionSnapshot, asking random: inout SeededRandom) throws(EngineError) -> String? {
+    func difference(from found: CollectionSnapshot, asking random: inout SeededRandom, searches: inout Int) throws(EngineError) -> String? {
         for _ in 0..<3 {
             let filter = random.oneIn(3) ? nil : RandomInput.filter(schema, depth: 2, using: &random)
             let under = random.oneIn(3) ? RandomInput.ids(using: &random) : nil
@@ -108,13 +115,13 @@ extension ModelCollection {
             if count != (matching.count, matching.reduce(0) { $0 + $1.chunks.count }) {
                 return "count \(count), expected \(matching.count) documents, \(String(describing: filter)) under \(String(describing: under))"
             }
-            if let difference = try difference(from: found, filter: filter, under: under, using: &random) { return difference }
+            if let difference = try difference(from: found, filter: filter, under: under, using: &random, searches: &searches) { return difference }
         }
         return nil
     }
 
     private func difference(
-        from found: CollectionSnapshot, filter: Filter?, under: [String]?, using random: inout SeededRandom
+        from found: CollectionSnapshot, filter: Filter?, under: [String]?, using random: inout SeededRandom, searches: inout Int
     ) throws(EngineError) -> String? {
         guard !schema.spaces.isEmpty else { return nil }
         let space = Int.random(in: 0..<schema.spaces.count, using: &random)
@@ -131,6 +138,7 @@ extension ModelCollection {
         }
         input.effort = [.standard, .exact, .recall(0.5), .recall(0.9), .width(1), .width(30)].randomElement(using: &random)!  // There are some.
         let result = try found.search(input)
+        searches += queries.count
         for (query, hits) in zip(queries, result.hits) {
             if let difference = try difference(fromDetailsOf: hits, in: found) { return difference }
             let shown = try hits.map { hit throws(EngineError) in

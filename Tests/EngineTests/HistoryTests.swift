@@ -50,12 +50,17 @@ import TestSupport
             if memories.count > 5 { memories.remove(at: index) }
         }
 
+        /// Of rights, asked of database and model.
+        private(set) var decisions = 0
+        private(set) var searches = 0
+
         mutating func check() throws { try check(database.snapshot(), model) }
         mutating func checkMemories() throws { for memory in memories { try check(memory.snapshot, memory.model) } }
 
         private mutating func check(_ snapshot: DatabaseSnapshot, _ model: Model) throws {
             try #require(try model.difference(from: snapshot) == nil)
-            try #require(try model.difference(from: snapshot, asking: &random) == nil)
+            decisions += model.decisionCount
+            try #require(try model.difference(from: snapshot, asking: &random, searches: &searches) == nil)
         }
     }
 
@@ -74,5 +79,7 @@ import TestSupport
         }
         try history.checkMemories()
         #expect(history.refused < 90, "most writes must get through, or little was tested: \(seed)")
+        // Of all twelve: more than a million decisions, and more than twenty thousand searches as somebody.
+        #expect(history.decisions > 84_000 && history.searches > 1_700, "\(history.decisions) decisions, \(history.searches) searches, \(seed)")
     }
 }

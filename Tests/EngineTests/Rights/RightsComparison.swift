@@ -5,8 +5,11 @@ import TestSupport
 extension Model {
     /// Callers that differ in every way that matters.
     private static let callers: [Caller] =
-        RandomRights.users.map { Caller(user: $0) } + [Caller(user: "user:stranger"), Caller(user: nil, agent: "agent:weekly")]
-        + RandomRights.users.prefix(2).flatMap { user in RandomRights.agents.map { Caller(user: user, agent: $0) } }
+        RandomRights.users.map { Caller(user: $0) } + [Caller(user: "user:stranger")] + RandomRights.agents.map { Caller(user: nil, agent: $0) }
+        + RandomRights.users.flatMap { user in RandomRights.agents.map { Caller(user: user, agent: $0) } }
+
+    /// How many times `rightsDifference` asks whether somebody may know something of a document.
+    var decisionCount: Int { collections.values.reduce(0) { $0 + $1.everSeen.count } * Self.callers.count }
 
     /// The first thing in which a snapshot's directory, or what it lets somebody know, differs; nil where nothing does.
     func rightsDifference(from snapshot: DatabaseSnapshot) throws(EngineError) -> String? {
