@@ -110,6 +110,19 @@ package struct Bitmap: Equatable, Sendable {
         }
     }
 
+    /// Visits set bits in rising order, or in falling.
+    package func forEach(reversed: Bool, _ body: (Int) throws -> Void) rethrows {
+        guard reversed else { return try forEach(body) }
+        for wordIndex in words.indices.reversed() {
+            var word = words[wordIndex]
+            while word != 0 {
+                let bit = 63 - word.leadingZeroBitCount
+                try body(wordIndex << 6 + bit)
+                word ^= 1 << UInt64(bit)
+            }
+        }
+    }
+
     private mutating func clearBeyondEnd() {
         let used = count & 63
         if used != 0 { words[words.count - 1] &= (1 << UInt64(used)) - 1 }

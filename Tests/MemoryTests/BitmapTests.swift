@@ -4,6 +4,31 @@ import Testing
 import TestSupport
 
 @Suite struct BitmapTests {
+    @Test func `a bitmap made longer or shorter keeps what both reach, and nothing behind`() {
+        for (from, to) in [(0, 0), (0, 70), (64, 65), (65, 64), (130, 5), (5, 130), (128, 128)] {
+            let full = Bitmap(count: from, filled: true)
+            let made = Bitmap(full, count: to)
+            #expect(made.count == to && made.population == min(from, to) && (0..<to).allSatisfy { made[$0] == ($0 < from) }, "\(from) to \(to)")
+        }
+    }
+
+    @Test func `bits are visited in rising order and in falling`() {
+        let members = [0, 1, 63, 64, 100, 199]
+        var bitmap = Bitmap(count: 200)
+        for member in members { bitmap[member] = true }
+        for isReversed in [false, true] {
+            var visited: [Int] = []
+            bitmap.forEach(reversed: isReversed) { visited.append($0) }
+            #expect(visited == (isReversed ? members.reversed() : members))
+        }
+    }
+
+    @Test func `words beyond the end are cut`() {
+        var bitmap = Bitmap(count: 70)
+        bitmap[word: 1] = ~0
+        #expect(bitmap.wordCount == 2 && bitmap.population == 6 && bitmap[word: 1] == 0x3F)
+    }
+
     /// Lengths around words, and a few in between.
     private static let counts = [0, 1, 2, 63, 64, 65, 100, 127, 128, 129, 1000]
 

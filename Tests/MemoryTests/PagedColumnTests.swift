@@ -5,6 +5,27 @@ import Testing
 import TestSupport
 
 @Suite struct PagedColumnTests {
+    @Test func `a page has another stamp after each change, and none after more of the same`() {
+        var column = PagedColumn<UInt64>(pageCapacity: 4)
+        for value in 0..<6 { column.append(UInt64(value)) }
+        var seen = [column.pageStamp(0), column.pageStamp(1)]
+        #expect(seen[0] != seen[1])
+        column.append(6)
+        #expect(column.pageStamp(1) == seen[1])
+        // In place, and on a page that a copy holds.
+        column.set(0, to: 9)
+        seen.append(column.pageStamp(0))
+        let copy = column
+        column.set(0, to: 8)
+        seen.append(column.pageStamp(0))
+        #expect(Set(seen).count == 4 && copy.pageStamp(0) == seen[2] && copy.pageStamp(1) == column.pageStamp(1))
+        // Two copies that both go on part ways.
+        var other = copy
+        column.append(7)
+        other.append(70)
+        #expect(column.pageStamp(1) != other.pageStamp(1))
+    }
+
     /// What a script may do to the two sides of a copy.
     private enum Step: CaseIterable {
         case appendLeft, appendRight, setFirstLeft, setFirstRight, setLastLeft, setLastRight, recopyRight

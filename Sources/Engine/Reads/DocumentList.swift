@@ -34,11 +34,12 @@ extension CollectionSnapshot {
         let order = try ListOrder(input, self)
         let question = question(input, order)
         let start = try input.cursor.map { sealed throws(EngineError) in
-            try order.place(of: Cursor(sealed, seal, question: question, view: viewDigest), in: self)
+            try order.start(of: Cursor(sealed, seal, question: question, view: viewDigest))
         }
         var page = BoundedSelection<ListPlace>(limit: input.limit + 1) { order.comesBefore($0, $1) }
         let documents = try documents(filter: input.filter, under: input.under, prepared: input.prepared) ?? state.liveDocuments()
-        documents.forEach { number in
+        // Who arrived later is mostly newer, and mostly the page is full of the first it meets.
+        documents.forEach(reversed: order.isDescending) { number in
             let place = order.place(of: number)
             if let start, !order.comesBefore(start, place) { return }
             page.offer(place)
@@ -65,13 +66,17 @@ extension CollectionSnapshot {
     }
 }
 
-/// Where a document stands in an order.
-struct ListPlace {
-    /// The value, or its first eight bytes, such that the order of these is the values'; nil for none.
+/// Where a document stands in an order: the value, or its first eight bytes, such that the order of these is the values'; nil for none.
+struct ListPlace: BitwiseCopyable {
     var value: UInt64?
-    /// The whole text, where it is that of a cursor and not a document's.
-    var text: [UInt8]?
     var number: Int
+}
+
+/// Where a page ended.
+struct ListStart {
+    var place: ListPlace
+    /// The whole value, where it is a text: the document may have another by now.
+    var text: [UInt8]
 }
 
 /// An order of documents, by one of their values.
@@ -84,6 +89,7 @@ struct ListOrder {
     let name: String
     let isDescending: Bool
     private let column: Column
+    private let isText: Bool
     private let documents: DocumentTable
 
     init(_ input: ListInput, _ collection: CollectionSnapshot) throws(EngineError) {
@@ -91,15 +97,15 @@ struct ListOrder {
         isDescending = input.isDescending ?? (input.orderBy == nil)
         documents = collection.state.documents
         switch name {
-        case "time": column = .time
-        case "title": column = .title
-        case "id": column = .id
+        case "time": (column, isText) = (.time, false)
+        case "title": (column, isText) = (.title, true)
+        case "id": (column, isText) = (.id, true)
         default:
             guard let index = collection.schema.fieldIndex(name) else { throw UpsertEncoder.undeclared(name, collection.schema, field: "order_by") }
             guard collection.schema.fields[index].type != .keywords else {
                 throw EngineError(.invalidValue, "a keyword[] field has no order: a document has several of its values", field: "order_by")
             }
-            column = .field(collection.state.fields[index])
+            (column, isText) = (.field(collection.state.fields[index]), collection.schema.fields[index].type == .keyword)
         }
     }
 
@@ -146,31 +152,26 @@ struct ListOrder {
         return bits >> 63 == 0 ? bits ^ 1 << 63 : ~bits
     }
 
-    private var isText: Bool {
-        switch column {
-        case .title, .id: true
-        case .time: false
-        case .field(let column): column.schema.type == .keyword
-        }
+    func comesBefore(_ one: ListPlace, _ other: ListPlace) -> Bool {
+        comesBefore(one, other) { text(of: one.number).order(to: text(of: other.number)) }
     }
 
-    func comesBefore(_ one: ListPlace, _ other: ListPlace) -> Bool {
+    func comesBefore(_ start: ListStart, _ other: ListPlace) -> Bool {
+        // Sound: bytes have no invalid pattern.
+        comesBefore(start.place, other) { unsafe start.text.span.bytes.order(to: text(of: other.number)) }
+    }
+
+    @inline(__always)
+    private func comesBefore(_ one: ListPlace, _ other: ListPlace, compareTexts: () -> Int) -> Bool {
         guard let first = one.value, let second = other.value else {
             // Without a value: last, whichever way the order goes.
             if (one.value == nil) != (other.value == nil) { return one.value != nil }
             return isDescending ? one.number > other.number : one.number < other.number
         }
         if first != second { return isDescending ? first > second : first < second }
-        let order = isText ? compareTexts(one, other) : 0
+        let order = isText ? compareTexts() : 0
         if order != 0 { return isDescending ? order > 0 : order < 0 }
         return isDescending ? one.number > other.number : one.number < other.number
-    }
-
-    private func compareTexts(_ one: ListPlace, _ other: ListPlace) -> Int {
-        precondition(other.text == nil, "a cursor's place is asked whether it comes before others, not the other way round")
-        // Sound: bytes have no invalid pattern.
-        if let text = one.text { return unsafe text.span.bytes.order(to: self.text(of: other.number)) }
-        return text(of: one.number).order(to: text(of: other.number))
     }
 
     // MARK: Cursors
@@ -185,14 +186,14 @@ struct ListOrder {
     }
 
     /// The place where a page ended. Its document may have changed since, or be gone: its value then and its arrival hold.
-    func place(of cursor: Cursor, in collection: CollectionSnapshot) throws(EngineError) -> ListPlace {
+    func start(of cursor: Cursor) throws(EngineError) -> ListStart {
         // Sound: bytes have no invalid pattern.
         guard let number = documents.ids.find(unsafe cursor.id.span.bytes) else { throw .ended("names a document that is not known here") }
-        guard let kind = cursor.value.first else { return ListPlace(value: nil, number: Int(number)) }
-        let bytes = Array(cursor.value.dropFirst())
-        guard kind == 0 else { return ListPlace(value: unsafe bytes.span.bytes.firstBytes, text: bytes, number: Int(number)) }
-        var reader = ByteReader(unsafe bytes.span.bytes)
-        do { return ListPlace(value: try reader.read(UInt64.self), number: Int(number)) } catch { throw .ended("holds no number") }
+        guard let kind = cursor.value.first else { return ListStart(place: ListPlace(value: nil, number: Int(number)), text: []) }
+        let text = Array(cursor.value.dropFirst())
+        guard kind == 0 else { return ListStart(place: ListPlace(value: unsafe text.span.bytes.firstBytes, number: Int(number)), text: text) }
+        var reader = ByteReader(unsafe text.span.bytes)
+        do { return ListStart(place: ListPlace(value: try reader.read(UInt64.self), number: Int(number)), text: []) } catch { throw .ended("holds no number") }
     }
 }
 
