@@ -29,6 +29,8 @@ package struct NodeView {
 
     package var isFolder: Bool { row.isFolder != 0 }
     package var version: UInt64 { UInt64(state.documents.versions[number]) }
+    /// Whether that means something: see `CollectionSnapshot.tellsGrades`.
+    package var tellsGrade: Bool { collection.tellsGrades }
     /// How much of it the reader may know.
     package var grade: Grade { collection.grade(ofNode: number) }
     var parentNumber: Int? { row.parent }

@@ -79,6 +79,7 @@ extension ResponseWriter {
         receipt.tell(node.id, ordinal: nil, grade: node.grade)
         json.key("kind")
         json.string(node.isFolder ? "folder" : "document")
+        if node.tellsGrade { grade(node.grade) }
         attributes(of: node, with: with)
         json.key("child_count")
         json.int(node.childCount)
