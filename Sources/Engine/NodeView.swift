@@ -1,5 +1,6 @@
 // Nodes and chunks of a snapshot, read where they lie.
-package import Memory
+import Memory
+import Storage
 
 /// A node of a snapshot, read where it lies.
 package struct NodeView {
