@@ -129,15 +129,16 @@ extension Directory {
         }
         let row = row(ofPrincipal: number)
         guard let grade = Grade(rawValue: UInt8(truncatingIfNeeded: row.grade)) else { preconditionFailure("a directory holds grades alone") }
-        guard row.has(PrincipalRow.Flag.hasScope) else { return AgentLimits(number: number, grade: grade) }
-        do throws(Corruption) {
-            return AgentLimits(number: number, grade: grade, scope: try Filter(decoding: texts.bytes(row.scope)))
-        } catch { preconditionFailure("scopes are checked when they come in: \(error)") }
+        return AgentLimits(number: number, grade: grade, scope: scope(ofAgent: number))
     }
 
     /// The scope of an agent, where it has one.
     func scope(ofAgent number: UInt32) -> Filter? {
-        do throws(EngineError) { return try agentLimits(of: Caller(user: nil, agent: principalName(number)))?.scope } catch { return nil }
+        let row = row(ofPrincipal: number)
+        guard row.has(PrincipalRow.Flag.hasScope) else { return nil }
+        do throws(Corruption) { return try Filter(decoding: texts.bytes(row.scope)) } catch {
+            preconditionFailure("scopes are checked when they come in: \(error)")
+        }
     }
 
     /// What an object says by itself: a grade, or `denied`. One that is not there denies: what it said is not known.
