@@ -63,7 +63,7 @@ extension Model {
             let everything = CollectionSnapshot(try snapshot.overview(of: name).core, rights: nil)
             if let difference = try expected.difference(from: everything, snapshot.directory) { return "in \(name): \(difference)" }
         }
-        return try rightsDifference(from: snapshot)
+        return try rightsDifference(from: snapshot, few: true)
     }
 
     /// The first of some random questions to each collection that is answered otherwise, to somebody whose rights are not asked or to

@@ -59,6 +59,7 @@ import TestSupport
 
         private mutating func check(_ snapshot: DatabaseSnapshot, _ model: Model) throws {
             try #require(try model.difference(from: snapshot) == nil)
+            try #require(try model.rightsDifference(from: snapshot) == nil)
             decisions += model.decisionCount
             try #require(try model.difference(from: snapshot, asking: &random, searches: &searches) == nil)
         }
