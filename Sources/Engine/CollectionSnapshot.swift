@@ -166,14 +166,6 @@ package struct CollectionSnapshot: Sendable {
         return hidden
     }
 
-    /// How many of the documents that lie under these nodes may be known to exist, and no more.
-    package func knownCount(under: [String]?) -> Int {
-        guard let rights else { return 0 }
-        var known = rights.knownDocuments
-        if let under { known.formIntersection(subtree(of: under)) }
-        return known.population
-    }
-
     /// The documents that filters and a subtree leave of those that may be found; nil where all that are there are meant.
     func documents(filter: Filter?, under: [String]?, prepared: [PreparedFilter] = []) throws(EngineError) -> Bitmap? {
         try visibility(filter: filter, under: under, prepared: prepared)?.documents

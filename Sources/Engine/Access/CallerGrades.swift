@@ -34,9 +34,6 @@ final class CallerGrades: Sendable {
         return CallerGrades(table: table, outside: .none, need: agent == nil ? .read : .derive, scope: agent?.scope)
     }
 
-    /// For nobody at all.
-    static let nobody = CallerGrades(table: [], outside: .none, need: .read, scope: nil)
-
     @inline(__always)
     func grade(ofAccess number: UInt32) -> Grade {
         Int(number) < table.count ? Grade(rawValue: table[Int(number)])! : outside  // The table holds grades alone.

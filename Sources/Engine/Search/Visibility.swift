@@ -6,18 +6,19 @@ import Synchronization
 /// A filter and a subtree under somebody's rights, as a question that may come again: told byte by byte, since texts that only look
 /// alike, which Swift takes for equal, are different here.
 struct VisibilityKey: Hashable, Sendable {
-    private var bytes: [UInt8] = []
+    /// Filters are in it as they are encoded to be kept.
+    private var writer = ByteWriter()
 
     /// The nodes of a scope, folders among them.
     init(scope: Filter) {
-        bytes.append(4)
-        append(scope)
+        writer.write(UInt8(4))
+        scope.encode(to: &writer)
     }
 
     /// What under these rights may be known to exist, and no more.
     init(known stamp: UInt64, under: [String]?) {
-        bytes.append(5)
-        append(Int(truncatingIfNeeded: stamp))
+        writer.write(UInt8(5))
+        writer.write(stamp)
         append(under: under)
     }
 
@@ -26,111 +27,35 @@ struct VisibilityKey: Hashable, Sendable {
     ///   - rights: the stamp of the rights under which it is asked; nil where nobody's are.
     init(filter: Filter?, under: [String]?, prepared: [String] = [], rights: UInt64? = nil) {
         if let rights {
-            bytes.append(6)
-            append(Int(truncatingIfNeeded: rights))
+            writer.write(UInt8(6))
+            writer.write(rights)
         }
         if let filter {
-            bytes.append(1)
-            append(filter)
+            writer.write(UInt8(1))
+            filter.encode(to: &writer)
         }
         append(under: under)
         for handle in prepared {
-            bytes.append(3)
-            append(handle)
+            writer.write(UInt8(3))
+            writer.writeString(handle)
         }
     }
 
     /// Of the same questions; equal after a restart too, where nobody's rights are among them.
-    var digest: UInt64 {
-        // Sound: bytes have no invalid pattern.
-        ContentDigest(of: unsafe bytes.span.bytes).high
-    }
+    var digest: UInt64 { ContentDigest(of: writer.bytes).high }
 
     private mutating func append(under: [String]?) {
         guard let under else { return }
-        bytes.append(2)
-        append(under.count)
-        for id in under { append(id) }
+        writer.write(UInt8(2))
+        writer.write(UInt32(under.count))
+        for id in under { writer.writeString(id) }
     }
 
-    private mutating func append(_ filter: Filter) {
-        switch filter {
-        case .all(let parts): append(tag: 1, parts)
-        case .any(let parts): append(tag: 2, parts)
-        case .not(let part): append(tag: 3, [part])
-        case .field(let name, let condition):
-            bytes.append(4)
-            append(name)
-            append(condition)
-        case .under(let ids):
-            bytes.append(5)
-            append(ids.count)
-            for id in ids { append(id) }
-        }
-    }
+    static func == (a: VisibilityKey, b: VisibilityKey) -> Bool { a.writer.bytes.isEqual(to: b.writer.bytes) }
 
-    private mutating func append(tag: UInt8, _ parts: [Filter]) {
-        bytes.append(tag)
-        append(parts.count)
-        for part in parts { append(part) }
-    }
-
-    private mutating func append(_ condition: Filter.Condition) {
-        switch condition {
-        case .isIn(let values): append(tag: 1, values)
-        case .containsAll(let values): append(tag: 4, values)
-        case .prefix(let text):
-            bytes.append(5)
-            append(text)
-        case .match(let text):
-            bytes.append(6)
-            append(text)
-        case .range(let lower, let upper):
-            bytes.append(2)
-            append(lower)
-            append(upper)
-        case .exists: bytes.append(3)
-        }
-    }
-
-    private mutating func append(tag: UInt8, _ values: [InputValue]) {
-        bytes.append(tag)
-        append(values.count)
-        for value in values { append(value) }
-    }
-
-    private mutating func append(_ bound: Filter.Bound?) {
-        guard let bound else { return bytes.append(0) }
-        bytes.append(bound.isInclusive ? 1 : 2)
-        append(bound.value)
-    }
-
-    private mutating func append(_ value: InputValue) {
-        switch value {
-        case .string(let text):
-            bytes.append(1)
-            append(text)
-        case .integer(let number):
-            bytes.append(2)
-            append(Int(number))
-        case .number(let number):
-            bytes.append(3)
-            append(Int(bitPattern: UInt(number.bitPattern)))
-        case .bool(let flag): bytes.append(flag ? 4 : 5)
-        case .strings(let texts):
-            bytes.append(6)
-            append(texts.count)
-            for text in texts { append(text) }
-        }
-    }
-
-    private mutating func append(_ text: String) {
-        append(text.utf8.count)
-        bytes += text.utf8
-    }
-
-    private mutating func append(_ number: Int) {
-        for byte in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * byte))) }
+    func hash(into hasher: inout Hasher) {
+        // Sound: read within the closure only.
+        unsafe writer.bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     }
 }
 
