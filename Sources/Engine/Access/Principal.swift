@@ -6,6 +6,12 @@ package enum PrincipalKind: String, CaseIterable, Sendable {
 
     package var prefix: String { rawValue + ":" }
 
+    /// Whether a text can be the name of somebody of this kind. Whether there is such a one is not asked.
+    package func isName(_ text: String) -> Bool {
+        let bytes = text.utf8
+        return bytes.starts(with: prefix.utf8) && bytes.count > prefix.utf8.count && bytes.count <= Limits.idBytesMax && !bytes.contains(0)
+    }
+
     /// Refuses what is no name of one of these kinds, naming the part of the request.
     package static func check(_ name: String, isOneOf kinds: [PrincipalKind], orPublic: Bool = false, field: String) throws(EngineError) {
         if orPublic, name.isExactly(Directory.publicName) { return }

@@ -192,13 +192,13 @@ private struct Members {
     }
 
     func caller() throws(AuthenticationError) -> Caller? {
-        let caller = Caller(user: try principal("user", Caller.userPrefix), agent: try principal("agent", Caller.agentPrefix))
+        let caller = Caller(user: try principal("user", .user), agent: try principal("agent", .agent))
         return caller.user == nil && caller.agent == nil ? nil : caller
     }
 
-    private func principal(_ name: String, _ prefix: String) throws(AuthenticationError) -> String? {
+    private func principal(_ name: String, _ kind: PrincipalKind) throws(AuthenticationError) -> String? {
         guard let text = try string(name) else { return nil }
-        guard Caller.isPrincipal(text, prefix) else { throw invalid(name, "\"\(prefix)\" and a name") }
+        guard kind.isName(text) else { throw invalid(name, "\"\(kind.prefix)\" and a name") }
         return text
     }
 

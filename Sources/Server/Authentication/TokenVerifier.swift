@@ -109,7 +109,7 @@ private struct Claims {
         (self.audiences, self.collections) = (audiences, collections)
         // Roles that are not this daemon's may stand beside those that are.
         self.roles = Set((roles ?? []).compactMap(Role.init(rawValue:)))
-        guard let user = Self.principal(claims["sub"], Caller.userPrefix), let agent = Self.principal(claims["agent"], Caller.agentPrefix) else { return nil }
+        guard let user = Self.principal(claims["sub"], .user), let agent = Self.principal(claims["agent"], .agent) else { return nil }
         caller = user == nil && agent == nil ? nil : Caller(user: user, agent: agent)
     }
 
@@ -145,9 +145,9 @@ private struct Claims {
         value?.string.map { .some([$0]) } ?? list(value)
     }
 
-    private static func principal(_ value: JSONTree?, _ prefix: String) -> String?? {
+    private static func principal(_ value: JSONTree?, _ kind: PrincipalKind) -> String?? {
         guard let value else { return .some(nil) }
-        return value.string.flatMap { Caller.isPrincipal($0, prefix) ? .some($0) : nil }
+        return value.string.flatMap { kind.isName($0) ? .some($0) : nil }
     }
 }
 

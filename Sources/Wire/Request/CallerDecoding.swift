@@ -1,5 +1,5 @@
 // `as`: on whose behalf a request is made, judged by its shape alone.
-package import Engine
+import Engine
 
 extension JSONValue {
     /// `{"user":"user:ana","agent":"agent:weekly"}`, one of the two at least.
@@ -11,8 +11,8 @@ extension JSONValue {
         try forEachMember(field) { (key, value) throws(WireError) in
             let place = "\(field).\(key)"
             switch key {
-            case "user": caller.user = try value.decodePrincipal(place, Caller.userPrefix)
-            case "agent": caller.agent = try value.decodePrincipal(place, Caller.agentPrefix)
+            case "user": caller.user = try value.decodePrincipal(place, .user)
+            case "agent": caller.agent = try value.decodePrincipal(place, .agent)
             default: throw .unknown(key, in: field, path: place)
             }
         }
@@ -20,22 +20,11 @@ extension JSONValue {
         return caller
     }
 
-    private func decodePrincipal(_ field: String, _ prefix: String) throws(WireError) -> String {
-        guard let name = string, Caller.isPrincipal(name, prefix) else {
-            throw .invalid(field, "\"\(prefix)\" and a name, of at most \(Limits.idBytesMax) bytes without NUL")
+    private func decodePrincipal(_ field: String, _ kind: PrincipalKind) throws(WireError) -> String {
+        guard let name = string, kind.isName(name) else {
+            throw .invalid(field, "\"\(kind.prefix)\" and a name, of at most \(Limits.idBytesMax) bytes without NUL")
         }
         return name
-    }
-}
-
-extension Caller {
-    package static let userPrefix = "user:"
-    package static let agentPrefix = "agent:"
-
-    /// Whether a text can be the name of somebody of this kind. Whether there is such a one is not asked.
-    package static func isPrincipal(_ text: String, _ prefix: String) -> Bool {
-        let bytes = text.utf8
-        return bytes.starts(with: prefix.utf8) && bytes.count > prefix.utf8.count && bytes.count <= Limits.idBytesMax && !bytes.contains(0)
     }
 }
 
