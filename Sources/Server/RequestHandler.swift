@@ -112,7 +112,13 @@ struct RequestHandler: Sendable {
 
     private func record(_ authorized: Authorized, _ connection: UInt64, refusedWith refusal: WireError?, _ response: inout ResponseWriter) {
         // What was asked for by name and refused is known by that name alone.
-        if refusal != nil, case .read(let input) = authorized.request.operation { response.receipt.tellRefused(input.id) }
+        if refusal != nil {
+            switch authorized.request.operation {
+            case .read(let input): response.receipt.tellRefused(input.id)
+            case .nodes(let nodes): if let parent = nodes.input.parent { response.receipt.tellRefused(parent) }
+            default: break
+            }
+        }
         audit?.record(authorized, connection: connection, sequence: database.snapshot().sequence, response.receipt, refusedWith: refusal)
     }
 

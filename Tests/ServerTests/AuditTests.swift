@@ -58,6 +58,25 @@ import Wire
         #expect(try reads(connection, #","user":"user:ana""#).isEmpty)
     }
 
+    /// Nodes asked for by id and not there, a parent that is not there, and the folders of a path were in no record.
+    @Test func `lists and the tree are recorded with all that they name, and with what they were asked for in vain`() throws {
+        let served = try served()
+        let connection = try served.daemon.connect()
+        try connection.ok(
+            #"{"id":1,"op":"upsert","collection":"kb","documents":[{"id":"f","kind":"folder"},{"id":"c","parent":"f","fields":{"n":2},"chunks":[{"vector":[1,2],"text":"four"}]}]}"#)
+        try connection.ok(#"{"id":2,"op":"list","collection":"kb","order_by":"id","limit":2}"#)
+        try connection.ok(#"{"id":3,"op":"facet","collection":"kb","field":"n"}"#)
+        try connection.ok(#"{"id":4,"op":"nodes","collection":"kb","parent":"f"}"#)
+        try connection.ok(#"{"id":5,"op":"nodes","collection":"kb","ids":["c","hidden"],"with":["path"]}"#)
+        _ = try connection.failure(#"{"id":6,"op":"nodes","collection":"kb","parent":"hidden"}"#)
+
+        let found = Array(try reads(connection).reversed())
+        #expect(found.map { $0["op"]?.string } == ["list", "facet", "nodes", "nodes", "nodes"])
+        #expect(found.map { $0["outcome"]?.string } == ["ok", "ok", "ok", "ok", "not_found"])
+        #expect(found.map(items) == [["a read", "b read"], [], ["c read"], ["c read", "f read", "hidden none"], ["hidden none"]])
+        #expect(try reads(connection, #","document":"hidden""#) == [found[4], found[3]])
+    }
+
     @Test func `records survive a kill as soon as they have reached the file, and a stop keeps every one`() throws {
         let served = try served(["--audit", "all", "--audit-flush-ms", "5"])
         var connection = try served.daemon.connect()

@@ -62,7 +62,12 @@ extension ResponseWriter {
         json.key("nodes")
         json.beginArray()
         for nodeID in ids {
-            if let node = collection.node(nodeID) { try treeNode(node, with: with) } else { missing.append(nodeID) }
+            guard let node = collection.node(nodeID) else {
+                missing.append(nodeID)
+                receipt.tellRefused(nodeID)
+                continue
+            }
+            try treeNode(node, with: with)
         }
         json.endArray()
         json.key("missing")
@@ -95,6 +100,7 @@ extension ResponseWriter {
             json.beginObject()
             json.key("id")
             json.string(above.id)
+            receipt.tell(above.id, ordinal: nil, grade: above.grade)
             if let title = above.title {
                 json.key("title")
                 json.string(title)
