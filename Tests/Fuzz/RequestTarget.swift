@@ -60,6 +60,7 @@ enum RequestScript {
         #"{"id":39,"op":"access.list","limit":2}"#,
         #"{"id":40,"op":"group.drop","group":"group:eng"}"#,
         #"{"id":41,"op":"search","collection":"kb","vector":[1,2,3,4],"include_exists":true,"as":{"user":"user:ana","agent":"agent:weekly"}}"#,
+        #"{"id":42,"op":"audit.query","document":"d","user":"user:ana","from":"2026-10-01","to":1790000000000,"before":9,"limit":2}"#,
         #"{"op":"server.info","id":"x","min_seq":3,"deadline_ms":100}"#,
         #"{"id":14,"op":"collection.create","name":"other","dim":4,"metric":"dot"}"#,
         #"{"id":15,"op":"collection.drop","name":"other"}"#,
@@ -162,7 +163,7 @@ enum RequestScript {
         case .listSnapshots: response.snapshots(id, sequence: 1, database.snapshots)
         case .jobs: response.jobs(id, underWay: database.jobs.underWay, finished: database.jobs.finished)
         case .serverStats:
-            response.serverStats(id, ServerStatistics(uptimeSeconds: 0, connections: 0, operations: [], database: database.statistics))
+            response.serverStats(id, ServerStatistics(uptimeSeconds: 0, connections: 0, operations: [], database: database.statistics, audit: AuditStatistics()))
         case .hello: response.hello(id, version: "", IdentityInfo(name: "", roles: []))
         case .ping, .serverInfo: response.pong(id)
         case .listCollections: response.collections(id, sequence: 1, snapshot.allCollections, counts: true)
@@ -212,6 +213,7 @@ enum RequestScript {
         case .dropFilter(let handle):
             try engine { () throws(EngineError) in try database.preparedFilters.drop(handle) }
             response.done(id, sequence: 1)
+        case .auditQuery: throw WireError(code: "unsupported", message: "no audit log is kept", field: "op")
         }
     }
 
