@@ -45,6 +45,7 @@ package struct PagedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
     @inlinable package var pageCount: Int { pages.count }
 
     /// The elements of one page that this copy of the column knows of.
+    @inlinable
     @_lifetime(borrow self)
     package func page(_ number: Int) -> Span<Element> {
         let first = number << shift

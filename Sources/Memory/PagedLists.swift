@@ -4,10 +4,11 @@
 ///
 /// A list that is replaced leaves its old numbers behind; once those are more than all that count, everything is written anew. That
 /// depends on what was set in which order alone, so that two histories alike give the same bytes.
+@usableFromInline
 package struct PagedLists: Sendable {
     /// By list: start << 32 | count.
-    package private(set) var ranges = PagedColumn<UInt64>()
-    package private(set) var numbers = PagedColumn<UInt32>()
+    @usableFromInline package private(set) var ranges = PagedColumn<UInt64>()
+    @usableFromInline package private(set) var numbers = PagedColumn<UInt32>()
     private var usedCount = 0
     /// Numbers left behind that are not worth writing the rest anew.
     private static let strayMin = 4096
@@ -41,6 +42,31 @@ package struct PagedLists: Sendable {
     package func contains(_ list: Int, where condition: (UInt32) -> Bool) -> Bool {
         for place in place(of: list) where condition(numbers[place]) { return true }
         return false
+    }
+
+    /// Visits all lists in their order, each by runs of numbers that lie side by side: by one run, unless it goes on in another page. An empty
+    /// list has none. For whoever reads everything: to find the page of each number by itself takes longer than to look at the number.
+    @inlinable @inline(__always)
+    package func forEachRun(_ body: (_ list: Int, _ numbers: Span<UInt32>) -> Void) {
+        guard numbers.pageCount > 0 else { return }
+        let (shift, mask) = (numbers.shift, numbers.pageCapacity - 1)
+        var (number, page) = (0, numbers.page(0))
+        for rangePage in 0..<ranges.pageCount {
+            let (places, firstList) = (ranges.page(rangePage), rangePage << ranges.shift)
+            for index in places.indices {
+                var (start, left) = (Int(places[index] >> 32), Int(places[index] & 0xFFFF_FFFF))
+                while left > 0 {
+                    if start >> shift != number {
+                        number = start >> shift
+                        page = numbers.page(number)
+                    }
+                    let first = start & mask
+                    let run = page.extracting(first..<min(first &+ left, page.count))
+                    body(firstList &+ index, run)
+                    (start, left) = (start &+ run.count, left &- run.count)
+                }
+            }
+        }
     }
 
     /// Replaces a list. O(its length), and now and then O(all).

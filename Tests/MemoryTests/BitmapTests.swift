@@ -29,6 +29,20 @@ import TestSupport
         #expect(bitmap.wordCount == 2 && bitmap.population == 6 && bitmap[word: 1] == 0x3F)
     }
 
+    @Test func `cells that lead to a grade within bounds are marked, and bits of other words are left alone`() {
+        let grades = CellBuffer<UInt8>(count: 4 + Bitmap.gradesPadding)
+        for (place, grade) in [0, 3, 1, 2].enumerated() { grades.cells[place] = UInt8(grade) }
+        // Place 1 (grade 3), 2 (1), 3 (2), the last for one far beyond, and place 1 of another kind.
+        let cells: [UInt32] = [1 << 2 | 1, 2 << 2 | 1, 3 << 2 | 1, 900 << 2 | 1, 1 << 2 | 3]
+        var bitmap = Bitmap(count: 192, filled: true)
+        bitmap.fill(from: 64, cells.span, kind: 1, grades: grades.cells.readOnly, 2...3)
+        #expect((64..<69).map { bitmap[$0] } == [true, false, true, true, false])
+        #expect((69..<128).allSatisfy { !bitmap[$0] } && bitmap.population == 128 + 3)
+        bitmap.fill(from: 128, [UInt32]().span, kind: 1, grades: grades.cells.readOnly, 2...3)
+        #expect(bitmap.population == 128 + 3)
+        withExtendedLifetime(grades) {}
+    }
+
     /// Lengths around words, and a few in between.
     private static let counts = [0, 1, 2, 63, 64, 65, 100, 127, 128, 129, 1000]
 

@@ -74,3 +74,13 @@ uint32_t nt_crc32c(uint32_t crc, const void *bytes, size_t count);
 
 /// The same in plain C: what runs where the processor has no instruction for it.
 uint32_t nt_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+
+/// Bit i of `words` becomes whether cells[i] has `kind` in its lowest two bits and the grade that the rest of it leads to,
+/// grades[min(cells[i] >> 2, last)], is `least` to `most`. Whole words are written; bits from `count` on are 0. `last` is below
+/// 2^30, and up to three bytes behind grades[last] are read.
+void nt_mark_graded(const uint32_t *cells, size_t count, uint32_t kind, const uint8_t *grades, uint32_t last,
+                    uint8_t least, uint8_t most, uint64_t *words);
+
+/// The same in plain C.
+void nt_mark_graded_portable(const uint32_t *cells, size_t count, uint32_t kind, const uint8_t *grades, uint32_t last,
+                             uint8_t least, uint8_t most, uint64_t *words);

@@ -3,22 +3,30 @@ import Memory
 
 /// Grades by access object, worked out once for a caller and a version of the directory.
 final class CallerGrades: Sendable {
-    /// By number of the object; beyond the end `outside`.
-    private let table: [UInt8]
-    private let outside: Grade
+    /// By number of the object, and behind those known one for all others; then what `Bitmap.fill` asks for.
+    private let table: CellBuffer<UInt8>
+    private let knownCount: Int
     /// What a document has to be to the caller to be found: agents find what they may derive from, people what they may read.
     let need: Grade
     /// The agent's; nil where there is no agent, or it may look at everything.
     let scope: Filter?
 
-    private init(table: [UInt8], outside: Grade, need: Grade, scope: Filter?) {
-        (self.table, self.outside, self.need, self.scope) = (table, outside, need, scope)
+    /// - Parameters:
+    ///   - table: of `Self.table`.
+    ///   - outside: of objects that are not known, and so of what no object guards where none is.
+    private init(table: CellBuffer<UInt8>, outside: Grade, need: Grade, scope: Filter?) {
+        (self.table, self.need, self.scope) = (table, need, scope)
+        knownCount = table.count - 1 - Bitmap.gradesPadding
+        table.cells[knownCount] = outside.rawValue
     }
+
+    /// Room for the grades of so many objects, `none` for now.
+    fileprivate static func table(ofObjects count: Int) -> CellBuffer<UInt8> { CellBuffer(count: count + 1 + Bitmap.gradesPadding) }
 
     /// Of a collection where nobody is asked for rights: what the agent may know at most.
     static func open(_ caller: Caller, _ directory: Directory) throws(EngineError) -> CallerGrades {
         let agent = try directory.agentLimits(of: caller)
-        return CallerGrades(table: [], outside: agent?.grade ?? .read, need: agent == nil ? .read : .derive, scope: agent?.scope)
+        return CallerGrades(table: table(ofObjects: 0), outside: agent?.grade ?? .read, need: agent == nil ? .read : .derive, scope: agent?.scope)
     }
 
     /// O(memberships of the caller + objects + their entries).
@@ -36,7 +44,7 @@ final class CallerGrades: Sendable {
 
     @inline(__always)
     func grade(ofAccess number: UInt32) -> Grade {
-        Int(number) < table.count ? Grade(rawValue: table[Int(number)])! : outside  // The table holds grades alone.
+        Grade(rawValue: table.cells[min(Int(number), knownCount)])!  // The table holds grades alone.
     }
 
     /// `none` for a node that is not there.
@@ -47,22 +55,21 @@ final class CallerGrades: Sendable {
         own == 0 ? grade(of: found) : min(grade(of: found), grade(ofAccess: own))
     }
 
-    /// Whether these rights are the same as others, for every object that both know; objects that one of them does not know mean nobody.
+    /// Whether these rights are the same as others, for every object that one of them knows: to the other it is as all others.
     /// Scopes are not compared.
     func hasSameTable(as other: CallerGrades) -> Bool {
-        guard need == other.need, outside == other.outside else { return false }
-        let (short, long) = table.count < other.table.count ? (table, other.table) : (other.table, table)
-        return long[..<short.count].elementsEqual(short) && long[short.count...].allSatisfy { $0 == outside.rawValue }
+        guard need == other.need else { return false }
+        return (0..<max(knownCount, other.knownCount) + 1).allSatisfy { grade(ofAccess: UInt32($0)) == other.grade(ofAccess: UInt32($0)) }
     }
 
     /// The objects by which something may be known, and how much.
     func forEachGrade(_ body: (_ access: UInt32, _ grade: Grade) -> Void) {
-        for number in table.indices where table[number] != 0 { body(UInt32(number), grade(ofAccess: UInt32(number))) }
+        for number in 0..<UInt32(knownCount) where grade(ofAccess: number) != .none { body(number, grade(ofAccess: number)) }
     }
 
     /// Tells grades from others by what they let know, under the names of objects: what nobody may know of has no part in it.
     func digest(_ directory: Directory) -> UInt64 {
-        var sum: UInt64 = UInt64(need.rawValue) | UInt64(outside.rawValue) << 8
+        var sum: UInt64 = UInt64(need.rawValue) | UInt64(table.cells[knownCount]) << 8
         forEachGrade { access, grade in
             // In any order: objects are numbered as they came, which is not to be told.
             let name = ContentDigest(of: directory.accessNames.bytes(access - 1))
@@ -82,24 +89,16 @@ final class CallerGrades: Sendable {
     /// of which only pages that have changed since are looked at. O(documents), or O(pages + documents of changed ones).
     func documents(_ grades: ClosedRange<Grade>, in guards: PagedColumn<UInt32>, since earlier: GuardedDocuments? = nil) -> GuardedDocuments {
         let known = earlier?.documents.count ?? 0
-        // Indexed by object without a question: an object beyond the table is as one that is in it.
-        let wanted = CellBuffer<UInt8>(count: table.count + 1)
-        for number in 0..<table.count { wanted.cells[number] = grades.contains(grade(ofAccess: UInt32(number))) ? 1 : 0 }
-        wanted.cells[table.count] = grades.contains(outside) ? 1 : 0
-        let (cells, last) = (wanted.cells.readOnly, UInt32(table.count))
         // The state before may as well be a later one, where an older snapshot is read.
         var documents = earlier.map { Bitmap($0.documents, count: guards.count) } ?? Bitmap(count: guards.count)
         let stamps = (0..<guards.pageCount).map { guards.pageStamp($0) }
         let firstPartial = known == guards.count ? guards.pageCount : min(known, guards.count) / guards.pageCapacity
         for number in 0..<guards.pageCount {
             if let earlier, number < firstPartial, earlier.stamps[number] == stamps[number] { continue }
-            let page = guards.page(number)
-            documents.fill(from: number * guards.pageCapacity, count: page.count) { index in
-                let cell = page[index]
-                return cell & Guard.kindMask == Guard.there && cells[Int(min(cell >> Guard.accessShift, last))] != 0
-            }
+            documents.fill(
+                from: number * guards.pageCapacity, guards.page(number), kind: Guard.there, grades: table.cells.readOnly,
+                grades.lowerBound.rawValue...grades.upperBound.rawValue)
         }
-        withExtendedLifetime(wanted) {}
         return GuardedDocuments(stamps: stamps, documents: documents)
     }
 }
@@ -138,43 +137,50 @@ extension Directory {
         }
     }
 
-    /// What an object says by itself: a grade, or `denied`. One that is not there denies: what it said is not known.
-    private func ownGrade(_ access: UInt32, holders: Bitmap, denied: Bitmap) -> UInt8 {
-        guard isThere(access: access) else { return Self.denied }
-        var best: UInt8 = 0
-        var isDenied = false
-        entries.forEach(Int(access) - 1) { packed in
-            let (principal, grade) = (Int(packed >> 2), UInt8(packed & 3))
-            if grade == 0 {
-                if denied[principal] { isDenied = true }
-            } else if grade > best, holders[principal] {
-                best = grade
+    private static let denied: UInt8 = 4
+    /// What an object inherits has not been added to what it says itself.
+    private static let unsettled: UInt8 = 8
+
+    /// By object: the best grant to a holder in it or in what it inherits; none where one of those denies, or is not there, since what it
+    /// said is not known. Reads columns page by page, in their order: 1 ms for 100,000 objects of three entries each.
+    fileprivate func grades(holders: Bitmap, denied: Bitmap, atMost: Grade) -> CellBuffer<UInt8> {
+        let table = CallerGrades.table(ofObjects: Int(accessMax) + 1)
+        let cells = table.cells
+        entries.forEachRun { list, numbers in
+            var best = cells[list + 1]
+            for index in numbers.indices {
+                let (principal, grade) = (Int(numbers[index] >> 2), UInt8(numbers[index] & 3))
+                let said = grade == 0 ? (denied[principal] ? Self.denied : 0) : (holders[principal] ? grade : 0)
+                best = max(best, said)
+            }
+            cells[list + 1] = best
+        }
+        var heirs: [UInt32] = []
+        for number in 0..<accessRows.pageCount {
+            let (rows, first) = (accessRows.page(number), number * accessRows.pageCapacity + 1)
+            for index in rows.indices {
+                if !rows[index].has(AccessRow.Flag.isThere) {
+                    cells[first + index] = Self.denied
+                } else if rows[index].inherits != 0 {
+                    cells[first + index] |= Self.unsettled
+                    heirs.append(UInt32(first + index))
+                }
             }
         }
-        return isDenied ? Self.denied : best
-    }
-
-    private static let denied: UInt8 = 4
-    private static let unknown: UInt8 = 5
-
-    /// By object: the best grant to a holder in it or in what it inherits; none where one of those denies.
-    fileprivate func grades(holders: Bitmap, denied: Bitmap, atMost: Grade) -> [UInt8] {
-        var table = [UInt8](repeating: Self.unknown, count: Int(accessMax) + 1)
-        table[0] = 0
         var path: [UInt32] = []
-        for start in 1..<accessMax + 1 {
-            var place = start
-            while table[Int(place)] == Self.unknown {
+        for heir in heirs {
+            var place = heir
+            while cells[Int(place)] & Self.unsettled != 0 {
                 path.append(place)
                 place = row(ofAccess: place).inherits
             }
-            var above = table[Int(place)]
+            var above = cells[Int(place)]
             while let object = path.popLast() {
-                above = max(above, ownGrade(object, holders: holders, denied: denied))
-                table[Int(object)] = above
+                above = max(above, cells[Int(object)] & ~Self.unsettled)
+                cells[Int(object)] = above
             }
         }
-        for index in table.indices { table[index] = table[index] == Self.denied ? 0 : min(table[index], atMost.rawValue) }
+        for number in 0..<cells.count { cells[number] = cells[number] == Self.denied ? 0 : min(cells[number], atMost.rawValue) }
         return table
     }
 }

@@ -1,0 +1,59 @@
+// Cells that lead to grades, marked by instruction and in plain C, against one look at a time.
+import CKernels
+import Testing
+
+@Suite struct GradeKernelTests {
+    @Test func `every count up to three words and more marks what one look at a time does, and nothing beyond the fences is touched`() {
+        var generator = SeededGenerator(seed: 4)
+        let grades = (0..<50).map { _ in UInt8.random(in: 0...3, using: &generator) }
+        // The last grade lies three bytes before the fence: what is promised to be there.
+        let table = FencedMemory(grades + [255, 255, 255])
+        for count in 0...200 {
+            // Some lead far beyond the last grade.
+            let cells = (0..<count).map { _ in UInt32.random(in: 0...UInt32(Bool.random(using: &generator) ? 250 : 0x3fff_ffff), using: &generator) }
+            let memory = FencedMemory(cells)
+            for kind in UInt32(0)...3 {
+                for bounds in [0...0, 1...1, 0...3, 2...3, 3...3] as [ClosedRange<UInt8>] {
+                    let want = cells.map { $0 & 3 == kind && bounds.contains(grades[min(Int($0 >> 2), grades.count - 1)]) }
+                    let (fast, plain) = (mark(memory, kind, table, grades.count, bounds), markPlainly(memory, kind, table, grades.count, bounds))
+                    #expect(fast == words(want) && plain == fast, "\(count) cells of kind \(kind), \(bounds)")
+                }
+            }
+        }
+    }
+
+    private func mark(
+        _ cells: borrowing FencedMemory<UInt32>, _ kind: UInt32, _ table: borrowing FencedMemory<UInt8>, _ count: Int, _ bounds: ClosedRange<UInt8>
+    ) -> [UInt64] {
+        let (cells, grades) = (cells.span(from: 0, count: cells.capacity), table.span(from: 0, count: count))
+        var words = [UInt64](repeating: ~0, count: (cells.count + 63) / 64)
+        // Sound: pointers stay within the closures.
+        unsafe cells.withUnsafeBufferPointer { cells in
+            unsafe grades.withUnsafeBufferPointer { grades in
+                unsafe nt_mark_graded(
+                    cells.baseAddress, cells.count, kind, grades.baseAddress, UInt32(count - 1), bounds.lowerBound, bounds.upperBound, &words)
+            }
+        }
+        return words
+    }
+
+    private func markPlainly(
+        _ cells: borrowing FencedMemory<UInt32>, _ kind: UInt32, _ table: borrowing FencedMemory<UInt8>, _ count: Int, _ bounds: ClosedRange<UInt8>
+    ) -> [UInt64] {
+        let (cells, grades) = (cells.span(from: 0, count: cells.capacity), table.span(from: 0, count: count))
+        var words = [UInt64](repeating: ~0, count: (cells.count + 63) / 64)
+        unsafe cells.withUnsafeBufferPointer { cells in
+            unsafe grades.withUnsafeBufferPointer { grades in
+                unsafe nt_mark_graded_portable(
+                    cells.baseAddress, cells.count, kind, grades.baseAddress, UInt32(count - 1), bounds.lowerBound, bounds.upperBound, &words)
+            }
+        }
+        return words
+    }
+
+    private func words(_ marks: [Bool]) -> [UInt64] {
+        var words = [UInt64](repeating: 0, count: (marks.count + 63) / 64)
+        for (index, isMarked) in marks.enumerated() where isMarked { words[index / 64] |= 1 << UInt64(index % 64) }
+        return words
+    }
+}
