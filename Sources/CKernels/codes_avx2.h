@@ -34,12 +34,18 @@ NT_INLINE unsigned near_lanes(const int32_t *dots, const int32_t *norms, int32_t
     return 0xff & ~(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(far));
 }
 
+NT_INLINE unsigned lanes_within(const float *distances, float last) {
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(distances), _mm256_set1_ps(last), _CMP_LE_OQ));
+}
+
 // Searched by comparison and moved four at a time; what is moved too far lands in the room behind the pool.
 NT_INLINE size_t insert(uint64_t *keys, size_t count, uint64_t key) {
     // There is no unsigned comparison: the highest bit is turned over on both sides.
     const __m256i flip = _mm256_set1_epi64x((long long)(1ull << 63));
     const __m256i wanted = _mm256_xor_si256(_mm256_set1_epi64x((long long)key), flip);
     size_t place = 0;
+    // Sixteen by one comparison, where there are many.
+    while (place + 16 <= count && keys[place + 15] <= key) place += 16;
     for (; place < count; place += 4) {
         const __m256i four = _mm256_xor_si256(vec_load(keys + place), flip);
         const __m256i greater = _mm256_cmpgt_epi64(four, wanted);

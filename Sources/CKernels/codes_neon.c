@@ -35,6 +35,11 @@ NT_INLINE unsigned near_lanes(const int32_t *dots, const int32_t *norms, int32_t
     return vaddvq_u32(vandq_u32(vcleq_s32(distance, vdupq_n_s32(limit)), vld1q_u32(lanes)));
 }
 
+NT_INLINE unsigned lanes_within(const float *distances, float last) {
+    static const uint32_t lanes[4] = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vcleq_f32(vld1q_f32(distances), vdupq_n_f32(last)), vld1q_u32(lanes)));
+}
+
 #include "codes_rows.h"
 
 NT_PLAIN_KERNELS(NT_TARGET, neon)

@@ -197,7 +197,17 @@ NT_TARGET void NT_NAME(nt_score_line_rows_)(const nt_line_query *query, const ui
 
 NT_TARGET void NT_NAME(nt_offer_)(nt_pool *pool, const uint32_t *ids, const float *distances, size_t count,
                                   const uint32_t *links, size_t degree) {
-    nt_offer(pool, ids, distances, count, links, degree, insert);
+    // A scan's rows are mostly too far once the pool is full: a vector of them is passed over by one comparison.
+    enum { LANES = NT_WIDTH / 4 };
+    size_t done = 0;
+    for (; links == NULL && done + LANES <= count && pool->count == pool->capacity; done += LANES) {
+        unsigned near = lanes_within(distances + done, nt_candidate_distance(pool->keys[pool->count - 1]));
+        for (; near; near &= near - 1) {
+            const size_t i = done + (size_t)__builtin_ctz(near);
+            nt_offer(pool, ids + i, distances + i, 1, NULL, 0, insert);
+        }
+    }
+    nt_offer(pool, ids + done, distances + done, count - done, links, degree, insert);
 }
 
 NT_TARGET void NT_NAME(nt_project_)(const int8_t *query, size_t groups, const int8_t *blocks,
