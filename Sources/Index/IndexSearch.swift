@@ -49,6 +49,9 @@ extension VectorIndex {
         return found
     }
 
+    /// The caller's rows, by position.
+    package var rows: Cells<UInt32> { columns.rows }
+
     /// The caller's row at a position.
     package func row(_ position: Int) -> UInt32 { columns.rows[position] }
 

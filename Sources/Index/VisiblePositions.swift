@@ -33,7 +33,7 @@ package struct VisiblePositions: Sendable {
 
     /// Word by word: a run of rows that may not be seen costs a bit each.
     @inline(__always)
-    func forEach(in range: Range<Int>, _ body: (UInt32) -> Void) {
+    package func forEach(in range: Range<Int>, _ body: (UInt32) -> Void) {
         for word in range.lowerBound >> 6..<(range.upperBound + 63) >> 6 {
             var bits = bits(ofWord: word, in: range)
             while bits != 0 {

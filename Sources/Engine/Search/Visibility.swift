@@ -97,8 +97,8 @@ final class Visibility: Sendable {
     func positions(of segment: Segment, space: Int, _ index: VectorIndex, _ current: PagedColumn<UInt32>) throws(EngineError) -> VisibleRows {
         let key = PositionsKey(part: .segment(segment.fileNumber), space: space)
         if let known = positions.withLock({ $0[key] }) { return known }
-        try segment.touchDocuments()
-        let rows = VisibleRows(index, segment.vectors[space], documents, try segment.hidingRows(rowRights), current)
+        guard let indexed = segment.indexes[space]?.rows else { preconditionFailure("an index that is searched was checked") }
+        let rows = VisibleRows(index, indexed, documents, try segment.hidingRows(rowRights), current)
         positions.withLock { $0[key] = rows }
         return rows
     }
@@ -119,21 +119,18 @@ final class VisibleRows: Sendable {
     let visible: VisiblePositions
 
     /// - Parameter hidden: rows of the segment that their own access objects hide; nil where there are none.
-    init(_ index: VectorIndex, _ vectors: SegmentVectors, _ allowed: Bitmap, _ hidden: Bitmap?, _ current: PagedColumn<UInt32>) {
+    init(_ index: VectorIndex, _ indexed: IndexedRows, _ allowed: Bitmap, _ hidden: Bitmap?, _ current: PagedColumn<UInt32>) {
         words = CellBuffer(count: (index.count + 63) / 64)
-        var count = 0
-        for word in 0..<words.count {
-            var bits: UInt64 = 0
-            for bit in 0..<min(64, index.count - word * 64) {
-                let row = Int(index.row(word * 64 + bit))
-                let document = Int(vectors.documents[row])
-                if let hidden, hidden[row] { continue }
-                if allowed[document], current[document] == vectors.versions[row] { bits |= 1 << UInt64(bit) }
+        let cells = words.cells
+        var count = indexed.mark(indexed.inForce(current), of: allowed, into: cells)
+        if let hidden {
+            VisiblePositions(words: cells.readOnly, count: count).forEach(in: 0..<index.count) { position in
+                guard hidden[Int(index.row(Int(position)))] else { return }
+                cells[Int(position) >> 6] &= ~(1 << UInt64(position & 63))
+                count -= 1
             }
-            words.cells[word] = bits
-            count += bits.nonzeroBitCount
         }
-        visible = VisiblePositions(words: words.cells.readOnly, count: count)
+        visible = VisiblePositions(words: cells.readOnly, count: count)
     }
 
     /// - Parameter allowed: nil where all documents are.

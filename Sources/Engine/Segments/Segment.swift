@@ -33,7 +33,7 @@ final class Segment: Sendable {
     let record: ManifestSegment
     private let columns: Columns?
     /// Nodes of the collection: numbers of documents stay below.
-    private let documentCount: Int
+    let documentCount: Int
     private let findings: Findings
     /// By space: what searches by an index read besides it. Empty where the file cannot be read.
     let vectors: [SegmentVectors]

@@ -10,6 +10,7 @@ final class SegmentIndex: Sendable {
     let record: ManifestIndex
     private let checked = AtomicLazyReference<VectorIndex>()
     private let measured = AtomicLazyReference<RowEncoder>()
+    private let placed = AtomicLazyReference<IndexedRows>()
     private let isRefused = Atomic(false)
 
     init(_ record: ManifestIndex) { self.record = record }
@@ -20,6 +21,8 @@ final class SegmentIndex: Sendable {
     var index: VectorIndex? { checked.load() }
     /// What encodes further rows as its own are.
     var encoder: RowEncoder? { measured.load() }
+    /// Whose the index's rows are: there whenever the index is.
+    var rows: IndexedRows? { placed.load() }
     /// Whether it has neither been found whole nor refused yet.
     var isUnchecked: Bool { checked.load() == nil && !isRefused.load(ordering: .acquiring) }
     /// Whether it can never be used: another is to be built in its place.
@@ -34,6 +37,7 @@ final class SegmentIndex: Sendable {
         do throws(Corruption) {
             let index = try open(file, segment, wanted, space)
             _ = measured.storeIfNil(RowEncoder(index))
+            _ = placed.storeIfNil(IndexedRows(index, segment.vectors[Int(record.space)], documentCount: segment.documentCount))
             _ = checked.storeIfNil(index)
         } catch { throw .corruption(error) }
     }

@@ -1,8 +1,8 @@
-// Cells that lead to grades, marked by instruction and in plain C, against one look at a time.
+// Numbers that lead to something wanted, marked by instruction and in plain C, against one look at a time.
 import CKernels
 import Testing
 
-@Suite struct GradeKernelTests {
+@Suite struct MarkKernelTests {
     @Test func `every count up to three words and more marks what one look at a time does, and nothing beyond the fences is touched`() {
         var generator = SeededGenerator(seed: 4)
         let grades = (0..<50).map { _ in UInt8.random(in: 0...3, using: &generator) }
@@ -18,6 +18,33 @@ import Testing
                     let (fast, plain) = (mark(memory, kind, table, grades.count, bounds), markPlainly(memory, kind, table, grades.count, bounds))
                     #expect(fast == words(want) && plain == fast, "\(count) cells of kind \(kind), \(bounds)")
                 }
+            }
+        }
+    }
+
+    @Test func `members of a set are marked and counted as by one look at a time, and nothing beyond the fences is touched`() {
+        var generator = SeededGenerator(seed: 5)
+        for count in 0...200 {
+            let members = (0..<Int.random(in: 1...9, using: &generator)).map { _ in UInt64.random(in: .min ... .max, using: &generator) }
+            let numbers = (0..<count).map { _ in UInt32.random(in: 0..<UInt32(members.count * 64), using: &generator) }
+            let isMasked = (0..<count).map { _ in Bool.random(using: &generator) }
+            let want = zip(numbers, isMasked).map { $1 && members[Int($0 / 64)] >> UInt64($0 % 64) & 1 == 1 }
+            let numberFence = FencedMemory(numbers), memberFence = FencedMemory(members), maskFence = FencedMemory(words(isMasked))
+            for isPlain in [false, true] {
+                var marked = [UInt64](repeating: ~0, count: (count + 63) / 64)
+                let numbers = numberFence.span(from: 0, count: count), members = memberFence.span(from: 0, count: members.count)
+                let mask = maskFence.span(from: 0, count: marked.count)
+                // Sound: pointers stay within the closures.
+                let population = unsafe numbers.withUnsafeBufferPointer { numbers in
+                    unsafe members.withUnsafeBufferPointer { members in
+                        unsafe mask.withUnsafeBufferPointer { mask in
+                            unsafe isPlain
+                                ? nt_mark_members_portable(numbers.baseAddress, count, members.baseAddress, mask.baseAddress, &marked)
+                                : nt_mark_members(numbers.baseAddress, count, members.baseAddress, mask.baseAddress, &marked)
+                        }
+                    }
+                }
+                #expect(marked == words(want) && population == want.count { $0 }, "\(count) numbers")
             }
         }
     }
