@@ -165,15 +165,22 @@ struct ModelCollection {
         nodes[node.id]?.version = lastVersions[node.id]!  // Set above.
     }
 
-    mutating func delete(_ input: DeleteInput) throws(Refusal) -> WriteCounts {
-        let doomed = selected(input.selection)
+    /// - Parameter rights: those of whoever it is done for; nil where nobody's are asked.
+    mutating func delete(_ input: DeleteInput, _ rights: ModelRights?) throws(Refusal) -> WriteCounts {
+        let doomed = selected(input.selection, rights)
         for node in nodes.values where !doomed.contains(node.id) {
-            if let parent = node.parent, doomed.contains(parent) { throw Refusal(.invalidValue, input.selection.ids == nil ? "filter" : "ids") }
+            if let parent = node.parent, doomed.contains(parent) { throw Refusal(.invalidValue, input.selection.field) }
         }
         for id in doomed { nodes[id] = nil }
         var counts = WriteCounts()
         counts.deleted = doomed.count
         return counts
+    }
+
+    /// As if nothing were there that may not be found, and of that what may be read.
+    private func selected(_ selection: Selection, _ rights: ModelRights?) -> Set<Text> {
+        guard let rights else { return selected(selection) }
+        return rights.visible.selected(selection).filter { rights.grade(nodes[$0]!) == .read }  // What is visible is there.
     }
 
     private func selected(_ selection: Selection) -> Set<Text> {
@@ -182,11 +189,11 @@ struct ModelCollection {
         return Set(nodes.values.filter { !$0.isFolder && matches($0, filter) && isUnder($0, selection.under) }.map(\.id))
     }
 
-    mutating func patch(_ input: PatchInput) throws(Refusal) -> WriteCounts {
-        if let expected = input.ifVersion, let id = input.selection.ids?.first {
-            guard nodes[Text(id)]?.version ?? 0 == expected else { throw Refusal(.versionConflict, "if_version") }
+    mutating func patch(_ input: PatchInput, _ rights: ModelRights?) throws(Refusal) -> WriteCounts {
+        let patched = selected(input.selection, rights)
+        if let expected = input.ifVersion, let id = input.selection.ids?.first.map({ Text($0) }) {
+            guard (patched.contains(id) ? nodes[id]!.version : 0) == expected else { throw Refusal(.versionConflict, "if_version") }  // It is there.
         }
-        let patched = selected(input.selection)
         var counts = WriteCounts()
         counts.patched = patched.count
         guard !patched.isEmpty else { return counts }
@@ -349,20 +356,22 @@ struct Model {
             guard collections.removeValue(forKey: name) != nil else { throw Refusal(.unknownCollection, "collection") }
             return WriteCounts()
         case .upsert(let input):
-            return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.upsert(input) }
+            return try inCollection(input.collection, for: nil) { (collection, _) throws(Refusal) in try collection.upsert(input) }
         case .delete(let input):
-            return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.delete(input) }
+            return try inCollection(input.collection, for: input.selection.caller) { (collection, rights) throws(Refusal) in try collection.delete(input, rights) }
         case .patch(let input):
-            return try inCollection(input.collection) { (collection) throws(Refusal) in try collection.patch(input) }
+            return try inCollection(input.collection, for: input.selection.caller) { (collection, rights) throws(Refusal) in try collection.patch(input, rights) }
         case .changeDirectory: return WriteCounts()
         }
     }
 
     private mutating func inCollection(
-        _ name: String, _ body: (inout ModelCollection) throws(Refusal) -> WriteCounts
+        _ name: String, for caller: Caller?, _ body: (inout ModelCollection, ModelRights?) throws(Refusal) -> WriteCounts
     ) throws(Refusal) -> WriteCounts {
         guard var collection = collections[name] else { throw Refusal(.unknownCollection, "collection") }
-        let counts = try body(&collection)
+        let rights = caller.flatMap { ModelRights(directory, collection, $0) }
+        if caller != nil, rights == nil { throw Refusal(.unknownAgent, "as.agent") }
+        let counts = try body(&collection, rights)
         collections[name] = collection
         return counts
     }

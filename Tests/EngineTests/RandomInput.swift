@@ -70,15 +70,24 @@ enum RandomInput {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<6: return .createCollection(schema(using: &random))
         case 6..<8: return .dropCollection(name: collection)
-        case 8..<16: return .delete(DeleteInput(collection: collection, ids: ids(using: &random)))
+        case 8..<16: return .delete(delete(Selection(ids: ids(using: &random)), in: collection, using: &random))
         case 16..<24:
             guard let schema = model.collections[collection]?.schema else { return .delete(DeleteInput(collection: collection, ids: [])) }
-            let selection = selection(schema, using: &random)
-            return .delete(DeleteInput(collection: collection, filter: selection.filter, under: selection.under))
+            return .delete(delete(selection(schema, using: &random), in: collection, using: &random))
         case 24..<44: return .patch(patch(on: model, collection, using: &random))
         default: return .upsert(upsert(on: model, collection, using: &random))
         }
     }
+
+    private static func delete(_ selection: Selection, in collection: String, using random: inout SeededRandom) -> DeleteInput {
+        var input = DeleteInput(collection: collection)
+        input.selection = selection
+        input.selection.caller = caller(using: &random)
+        return input
+    }
+
+    /// For whom something is done: mostly for nobody.
+    private static func caller(using random: inout SeededRandom) -> Caller? { random.oneIn(3) ? RandomRights.caller(using: &random) : nil }
 
     /// By filter, under, or both.
     private static func selection(_ schema: CollectionSchema, using random: inout SeededRandom) -> Selection {
@@ -96,6 +105,7 @@ enum RandomInput {
         input.title = change(texts.randomElement(using: &random)!, using: &random)  // As above.
         guard let collection = model.collections[name] else { return input }
         input.selection = random.oneIn(3) ? selection(collection.schema, using: &random) : Selection(ids: ids(using: &random))
+        input.selection.caller = caller(using: &random)
         if random.oneIn(2) { input.parent = change(parent(using: &random), using: &random) }
         if random.oneIn(2) { input.url = change(texts.randomElement(using: &random)!, using: &random) }
         if random.oneIn(2) { input.mime = change(texts.randomElement(using: &random)!, using: &random) }

@@ -86,9 +86,11 @@ extension Evaluation.Kept {
 
 extension CollectionState {
     /// The documents (folders are none) that match. O(documents) a condition.
-    func documents(matching filter: Filter, under: [String]? = nil) throws(EngineError) -> Bitmap {
+    ///
+    /// - Parameter find: the number of a node that may be named.
+    func documents(matching filter: Filter, under: [String]?, find: (String) -> Int?) throws(EngineError) -> Bitmap {
         try filter.checkLimits()
-        return Evaluation(try FilterProgram(filter, under: under, schema: schema)).documents(of: self) { documents.find($0) }
+        return Evaluation(try FilterProgram(filter, under: under, schema: schema)).documents(of: self, find: find)
     }
 }
 

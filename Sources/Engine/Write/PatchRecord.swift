@@ -119,7 +119,11 @@ extension Writer {
     func preparePatch(_ patch: PendingPatch) throws(EngineError) -> Prepared {
         let state = try collection(patch.collection, number: patch.collectionNumber)
         let nodes = try state.nodes(patch.selection, directory)
-        if let condition = patch.condition { try check(condition, in: state, field: "if_version") }
+        if let condition = patch.condition {
+            // One that is not meant, as its caller may not read it, has no version to compare with.
+            let number = state.documents.find(condition.id).flatMap { nodes[$0] ? $0 : nil }
+            try condition.check(against: number, in: state, field: "if_version")
+        }
         guard !nodes.isEmpty else { return .nothing(WriteCounts()) }
         if let parent = patch.parent { try state.check(moving: nodes, under: parent) }
         var record = patch.head

@@ -32,30 +32,39 @@ package struct Selection: Sendable {
 
 extension CollectionState {
     /// The nodes that are meant. By ids: exactly these, folders among them; unknown ones are passed over. By filter and
-    /// `under`: the documents that match; `under` alone takes the folders too.
+    /// `under`: the documents that match; `under` alone takes the folders too. Where somebody asks, of these what they may read; a node that
+    /// they may not find is as one that is not there, so that nothing lies under it.
     func nodes(_ selection: Selection, _ directory: Directory) throws(EngineError) -> Bitmap {
-        var nodes = try nodes(selection)
-        guard let caller = selection.caller, schema.access == .enforced || caller.agent != nil else { return nodes }
+        guard let caller = selection.caller, schema.access == .enforced || caller.agent != nil else {
+            return try nodes(selection) { documents.find($0) }
+        }
         let grades = try directory.grades(of: caller, in: self)
-        nodes.filter { grades.grade(of: documents.guardMark($0)) == .read }
-        if let scope = grades.scope { nodes.formIntersection(try self.nodes(inScope: scope, of: caller)) }
-        return nodes
+        let scoped = try grades.scope.map { scope throws(EngineError) in try nodes(inScope: scope, of: caller) }
+        var meant = try nodes(selection) { id in
+            documents.find(id).flatMap { number in
+                grades.grade(of: documents.guardMark(number)) >= grades.need && scoped?[number] ?? true ? number : nil
+            }
+        }
+        meant.filter { grades.grade(of: documents.guardMark($0)) == .read }
+        if let scoped { meant.formIntersection(scoped) }
+        return meant
     }
 
-    private func nodes(_ selection: Selection) throws(EngineError) -> Bitmap {
+    /// - Parameter find: the number of a node that may be named.
+    private func nodes(_ selection: Selection, find: (String) -> Int?) throws(EngineError) -> Bitmap {
         if let ids = selection.ids {
             guard selection.filter == nil, selection.under == nil else {
                 throw EngineError(.invalidValue, "give ids, or filter and under, not both", field: "ids")
             }
             var nodes = Bitmap(count: documents.count)
-            for id in ids { if let number = documents.find(id) { nodes[number] = true } }
+            for id in ids { if let number = find(id) { nodes[number] = true } }
             return nodes
         }
         if let filter = selection.filter {
-            return try documents(matching: filter, under: selection.under)
+            return try documents(matching: filter, under: selection.under, find: find)
         }
         guard let under = selection.under else { throw EngineError(.invalidValue, "say which nodes: ids, filter or under", field: "ids") }
-        return subtree(of: under)
+        return subtree(of: under.filter { find($0) != nil })
     }
 
     /// The nodes at and under `ids`; an id that is not there has nothing under it.

@@ -93,17 +93,10 @@ struct Writer: Sendable {
     private func prepareUpsert(_ upsert: PendingUpsert) throws(EngineError) -> Prepared {
         let state = try collection(upsert.collection, number: upsert.collectionNumber)
         for (index, condition) in upsert.conditions {
-            try check(condition, in: state, field: "\(upsert.listName)[\(index)].if_version")
+            try condition.check(against: state.documents.find(condition.id), in: state, field: "\(upsert.listName)[\(index)].if_version")
         }
         try TreeCheck(state: state, placements: upsert.placements).run(listName: upsert.listName)
         return .record(LogEntry(type: RecordType.upsert.rawValue, payload: upsert.payload))
-    }
-
-    func check(_ condition: VersionCondition, in state: CollectionState, field: String) throws(EngineError) {
-        let found = state.documents.find(condition.id).map { UInt64(state.documents.versions[$0]) } ?? 0
-        guard found == condition.version else {
-            throw EngineError(.versionConflict, "the version is \(found), not \(condition.version): read it again and decide anew", field: field)
-        }
     }
 
     private func prepareDelete(_ input: DeleteInput) throws(EngineError) -> Prepared {
@@ -256,6 +249,14 @@ enum PendingChange: Sendable {
 struct VersionCondition: Sendable {
     var id: String
     var version: UInt64
+
+    /// - Parameter number: the node's; nil where there is none, whose version is 0.
+    func check(against number: Int?, in state: CollectionState, field: String) throws(EngineError) {
+        let found = number.map { UInt64(state.documents.versions[$0]) } ?? 0
+        guard found == version else {
+            throw EngineError(.versionConflict, "the version is \(found), not \(version): read it again and decide anew", field: field)
+        }
+    }
 }
 
 /// An upsert as record bytes, with what must be judged when its turn comes.

@@ -93,7 +93,7 @@ import TestSupport
     private static func plainly(_ filter: Filter, _ state: CollectionState) throws -> Bitmap {
         var copy = CollectionState(number: state.number, schema: state.schema)
         copy.catalog = state.catalog
-        return try copy.documents(matching: filter)
+        return try copy.documents(matching: filter, under: nil) { copy.documents.find($0) }
     }
 
     @Test(arguments: [
