@@ -5,6 +5,11 @@
 #include "codes_avx2.h"
 
 #define vec_dot _mm256_dpbusd_avx_epi32
+#define few sums
+#define few_zero sums_zero
+#define few_dot vec_dot
+#define few_add sums_add
+#define few_sums(f) (f)
 
 #include "codes_rows.h"
 

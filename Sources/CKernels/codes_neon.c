@@ -24,6 +24,11 @@ typedef int32x4_t sums;
 #define sums_add vaddq_s32
 #define sums_store vst1q_s32
 #define insert nt_insert_backwards
+#define few sums
+#define few_zero sums_zero
+#define few_dot vec_dot
+#define few_add sums_add
+#define few_sums(f) (f)
 
 NT_INLINE void sums_fold(const sums s[4], int32_t out[4]) {
     vst1q_s32(out, vpaddq_s32(vpaddq_s32(s[0], s[1]), vpaddq_s32(s[2], s[3])));

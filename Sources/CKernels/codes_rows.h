@@ -12,6 +12,8 @@
 //   vec_values(row)         the values of a row's bytes
 //   vec_factor(row)         the same with NT_BIAS added: 128 where one side of a product has no sign, else 0
 //   vec_dot(s, factor, v)   adds to each lane of s the products of its four bytes, exactly
+//   few, few_zero() few_dot(f, factor, v) few_add(a, b) few_sums(f)
+//                           the same for the values of one line, whose sums stay below 2^14: `few` may be narrower than `sums`
 //   sums_zero() sums_add(a, b) sums_store(p, s)
 //   sums_fold(s, out)       out[i] = sum of the lanes of s[i], for four
 //   near_lanes(dots, norms, limit)
@@ -151,17 +153,17 @@ static const uint8_t value_bits[NT_LINE_BYTES] = {
 };
 
 NT_INLINE sums weigh_line(const nt_line_query *query, const uint8_t *line) {
-    sums x = sums_zero(), y = sums_zero();
+    few x = few_zero(), y = few_zero();
     NT_UNROLLED for (int p = 0; p < NT_PARTS; p++) {
         const int at = p * NT_WIDTH;
         const vec v = vec_load(line + at), low = vec_load(value_bits + at), pair = vec_repeat(0x03030303);
-        x = vec_dot(x, vec_and(v, low), vec_load(query->planes[0] + at));
-        y = vec_dot(y, vec_and(vec_shift(v, 4), low), vec_load(query->planes[1] + at));
+        x = few_dot(x, vec_and(v, low), vec_load(query->planes[0] + at));
+        y = few_dot(y, vec_and(vec_shift(v, 4), low), vec_load(query->planes[1] + at));
         if (at + NT_WIDTH <= (int)NT_LINE_WIDE_BYTES) continue;  // these planes are zero there
-        x = vec_dot(x, vec_and(vec_shift(v, 2), pair), vec_load(query->planes[2] + at));
-        y = vec_dot(y, vec_and(vec_shift(v, 6), pair), vec_load(query->planes[3] + at));
+        x = few_dot(x, vec_and(vec_shift(v, 2), pair), vec_load(query->planes[2] + at));
+        y = few_dot(y, vec_and(vec_shift(v, 6), pair), vec_load(query->planes[3] + at));
     }
-    return sums_add(x, y);
+    return few_sums(few_add(x, y));
 }
 
 NT_INLINE void score_list(const nt_line_query *lent, struct row_list lines, float *estimates) {
