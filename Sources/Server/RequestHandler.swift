@@ -125,14 +125,17 @@ struct RequestHandler: Sendable {
     /// Why a request is not to be begun: it asks for a sequence that has not come, or too late.
     func refusal(of authorized: Authorized, deadline: ContinuousClock.Instant?) -> WireError? {
         do throws(WireError) {
-            try check(authorized.request, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
+            try check(authorized, database.snapshot(), deadline.map(Deadline.init(at:)) ?? .none)
             return nil
         } catch { return error }
     }
 
-    private func check(_ request: Request, _ snapshot: DatabaseSnapshot, _ deadline: Deadline) throws(WireError) {
-        if let wanted = request.minSequence, wanted > snapshot.sequence {
-            throw WireError(EngineError(.behind, "sequence \(wanted) has not been reached; \(snapshot.sequence) has", field: "min_seq"))
+    private func check(_ authorized: Authorized, _ snapshot: DatabaseSnapshot, _ deadline: Deadline) throws(WireError) {
+        if let wanted = authorized.request.minSequence {
+            try authorized.checkIsInTime()
+            guard wanted <= snapshot.sequence else {
+                throw WireError(EngineError(.behind, "sequence \(wanted) has not been reached; \(snapshot.sequence) has", field: "min_seq"))
+            }
         }
         do throws(EngineError) { try deadline.check() } catch { throw WireError(error) }
     }
@@ -141,7 +144,7 @@ struct RequestHandler: Sendable {
         let request = authorized.request
         let identity = authorized.identity
         let snapshot = database.snapshot()
-        try check(request, snapshot, deadline)
+        try check(authorized, snapshot, deadline)
         switch request.operation {
         case .ping: response.pong(request.id)
         case .hello: response.hello(request.id, version: version, identity.info)

@@ -14,6 +14,18 @@ struct Authorized: Sendable {
         self.caller = caller
         self.identity = identity
     }
+
+    /// Once more, for a request that has waited: its token may have ended meanwhile.
+    func checkIsInTime() throws(WireError) {
+        if request.operation.name != .hello { try identity.checkIsInTime() }
+    }
+}
+
+extension Identity {
+    fileprivate func checkIsInTime() throws(WireError) {
+        // The clock is looked at for those alone whose time ends.
+        if expires != nil, isExpired(at: WallClock.nowMilliseconds) { throw .unauthenticated("the token has expired: say hello with a new one") }
+    }
 }
 
 extension Request {
@@ -24,8 +36,7 @@ extension Request {
         let name = operation.name
         // How one whose time has ended goes on, so not a matter of its time.
         if name == .hello { return Authorized(self, nil, identity) }
-        // The clock is looked at for those alone whose time ends.
-        if identity.expires != nil, identity.isExpired(at: WallClock.nowMilliseconds) { throw .unauthenticated("the token has expired: say hello with a new one") }
+        try identity.checkIsInTime()
         try identity.checkRole(name)
         let caller = try identity.caller(claimed, name)
         // To take an operation apart counts references for all it holds, so it is done for those alone whom it concerns.

@@ -119,4 +119,21 @@ import Wire
         try connection.hello(forge.hs256(Forge.claims()))
         #expect(try connection.ask(#"{"id":1,"op":"ping"}"#) == #"{"id":1,"ok":true}"#)
     }
+
+    /// A read that waited for a sequence was answered though the token had ended while it waited.
+    @Test func `a token that ends while a read waits for a sequence is not answered`() throws {
+        let (waiting, other, writer) = try (served.daemon.connect(), served.daemon.connect(), served.daemon.connect())
+        let token = forge.hs256(Forge.claims(endingIn: 3))
+        try waiting.hello(token)
+        try other.hello(token)
+        try writer.hello(everything)
+        let next = try (writer.ok(#"{"id":1,"op":"collection.list"}"#).root["seq"]?.int ?? 0) + 1
+        try waiting.sendLine(#"{"id":1,"op":"collection.list","min_seq":\#(next),"deadline_ms":60000}"#)
+        for _ in 0..<1500 {
+            if try other.answer(#"{"id":1,"op":"ping"}"#).failure != nil { break }
+            usleep(20_000)
+        }
+        try writer.ok(#"{"id":2,"op":"collection.create","name":"later","dim":2,"metric":"l2"}"#)
+        #expect(try waiting.receive().failure?.code == "unauthenticated")
+    }
 }
