@@ -27,6 +27,38 @@ struct DiskFullTests {
         try load.checkAll()
     }
 
+    @Test func `a right is withdrawn on a full disk, at once and for good`() throws {
+        let disk = try SmallFileSystem(megabytes: 24)
+        var daemon = try DaemonProcess(data: disk.file("db"))
+        var load = Load(try daemon.connect())
+        for line in [
+            #"{"id":1,"op":"collection.create","name":"kb","dim":2,"metric":"cosine"}"#,
+            #"{"id":2,"op":"collection.create","name":"ours","dim":2,"metric":"l2","access":"enforced"}"#,
+            #"{"id":3,"op":"group.put","group":"group:eng","members":["user:ana","user:bo"]}"#,
+            #"{"id":4,"op":"access.put","access":"handbook","grants":[{"principal":"group:eng","grade":"read"}]}"#,
+            #"{"id":5,"op":"access.put","access":"nobody"}"#,
+            #"{"id":6,"op":"upsert","collection":"ours","records":[{"id":"a","vector":[1,2],"access":"handbook"},{"id":"b","vector":[1,2],"access":"handbook"}]}"#,
+        ] { try load.connection.ok(line) }
+        func seen(by user: String) throws -> Int? {
+            try load.connection.ok(#"{"id":7,"op":"count","collection":"ours","as":{"user":"\#(user)"}}"#).root["documents"]?.int
+        }
+        #expect(try seen(by: "user:ana") == 2 && seen(by: "user:bo") == 2)
+
+        #expect(try load.writeUntilRefused().code == "disk_full")
+        try load.connection.ok(#"{"id":8,"op":"group.remove","group":"group:eng","members":["user:ana"]}"#)
+        #expect(try seen(by: "user:ana") == 0 && seen(by: "user:bo") == 2)
+        try load.connection.ok(#"{"id":9,"op":"patch","collection":"ours","ids":["a"],"access":"nobody"}"#)
+        #expect(try seen(by: "user:bo") == 1)
+        try load.connection.ok(#"{"id":10,"op":"access.revoke","access":"handbook","principal":"group:eng"}"#)
+        #expect(try seen(by: "user:bo") == 0 && load.write()?.code == "disk_full")
+
+        daemon.kill()
+        daemon = try DaemonProcess(data: disk.file("db"))
+        load.connection = try daemon.connect()
+        #expect(try seen(by: "user:ana") == 0 && seen(by: "user:bo") == 0)
+        try load.checkAll()
+    }
+
     @Test func `a daemon started on a full disk leaves nothing behind that a later start stumbles over`() throws {
         // Each refused write once left a log file without a header; two of them, and the database did not open again.
         let disk = try SmallFileSystem(megabytes: 24)
