@@ -68,9 +68,10 @@ import TestSupport
 
     // MARK: Questions
 
-    /// A filter, and whether it allows a document. Few of them or many, in no order of the index's.
-    private mutating func filter() -> (filter: Filter, allows: (Int, Document) -> Bool) {
-        switch Int.random(in: 0..<5, using: &random) {
+    /// A filter, and whether it allows a document. Few of them or many, in no order of the index's; of at most so many more conditions inside
+    /// one another.
+    private mutating func filter(depth: Int = 8) -> (filter: Filter, allows: (Int, Document) -> Bool) {
+        switch Int.random(in: 0..<(depth > 0 ? 5 : 3), using: &random) {
         case 0:
             let wanted = Set((0..<[1, 5, 40, 300].randomElement(using: &random)!).map { _ in Int64.random(in: 0..<1000, using: &random) })  // There are some.
             return (.field("i", .isIn(wanted.sorted().map { .integer($0) })), { wanted.contains($1.number) })
@@ -83,10 +84,10 @@ import TestSupport
             let flag = random.oneIn(2)
             return (.field("b", .isIn([.bool(flag)])), { $1.flag == flag })
         case 3:
-            let part = filter()
+            let part = filter(depth: depth - 1)
             return (.not(part.filter), { !part.allows($0, $1) })
         default:
-            let (one, other) = (filter(), filter())
+            let (one, other) = (filter(depth: depth - 1), filter(depth: depth - 1))
             return random.oneIn(2)
                 ? (.all([one.filter, other.filter]), { one.allows($0, $1) && other.allows($0, $1) })
                 : (.any([one.filter, other.filter]), { one.allows($0, $1) || other.allows($0, $1) })
