@@ -115,7 +115,11 @@ struct Directory: Sendable {
 
     /// The members of a group, rising. O(principals): memberships are kept with the members, which is where rights are resolved from.
     func members(of group: UInt32) -> [UInt32] {
-        (1..<principalMax + 1).filter { member in memberships.contains(Int(member) - 1) { $0 == group } }
+        var members: [UInt32] = []
+        memberships.forEachRun { list, groups in
+            for index in groups.indices where groups[index] == group { members.append(UInt32(list) + 1) }
+        }
+        return members
     }
 
     /// These and every group that one of them is in, however deep; a bit for each principal. O(memberships met).

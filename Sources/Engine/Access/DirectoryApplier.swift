@@ -55,11 +55,13 @@ extension Directory {
     }
 
     private mutating func put(group name: String, _ members: [String]) {
+        // What was no group had no members, and all who are there need not be asked.
+        let earlier = principal(name).map { isGroup($0) ? self.members(of: $0) : [] } ?? []
         let group = makeGroup(name)
         let wanted = members.map { intern(principal: $0) }
         var isWanted = Bitmap(count: Int(principalMax) + 1)
         for number in wanted { isWanted[Int(number)] = true }
-        for member in self.members(of: group) where !isWanted[Int(member)] { remove(member, from: group) }
+        for member in earlier where !isWanted[Int(member)] { remove(member, from: group) }
         for number in wanted { add(number, to: group) }
     }
 

@@ -182,18 +182,27 @@ extension Directory {
         }
     }
 
-    /// How many objects inherit one behind the other, down from this one. O(objects x depth).
+    /// How many objects inherit one behind the other, down from this one. O(objects) each.
     private func heirsDepth(_ access: UInt32) -> Int {
-        var deepest = 0
-        for number in 1..<accessMax + 1 {
-            var (place, steps) = (number, 0)
-            while place != 0, place != access {
-                place = row(ofAccess: place).inherits
-                steps += 1
+        var depth = 0
+        var above = Bitmap(count: Int(accessMax) + 1)
+        above[Int(access)] = true
+        while let heirs = heirs(of: above) { (depth, above) = (depth + 1, heirs) }
+        return depth
+    }
+
+    /// Those that inherit from one of these themselves; nil where there are none. It ends, as there are no circles.
+    private func heirs(of above: Bitmap) -> Bitmap? {
+        var heirs = Bitmap(count: above.count)
+        var found = false
+        for number in 0..<accessRows.pageCount {
+            let (rows, first) = (accessRows.page(number), number * accessRows.pageCapacity + 1)
+            for index in rows.indices where rows[index].inherits != 0 && above[Int(rows[index].inherits)] {
+                heirs[first + index] = true
+                found = true
             }
-            if place == access { deepest = max(deepest, steps) }
         }
-        return deepest
+        return found ? heirs : nil
     }
 }
 
