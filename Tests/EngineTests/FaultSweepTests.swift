@@ -156,11 +156,11 @@ import TestSupport
     }
 
     @Test func `however full the disk, deletions succeed, reads go on, and writes once there is space again`() throws {
-        let steps = Self.workload(TestSeed(73).value, writes: 14, maintaining: true)
+        let steps = Self.workload(TestSeed(73).value, writes: 20, maintaining: true)
         let ample = FaultyDisk()
         _ = try Self.live(steps, on: ample, "ample")
         var refused = 0
-        for capacity in stride(from: 6000, to: ample.usedBytes + 4000, by: 97) {
+        for capacity in stride(from: 6000, to: ample.usedBytes + 4000, by: 61) {
             let disk = FaultyDisk()
             var witness = try Witness(disk, seed: 3)
             let document = DocumentInput("to be deleted")
