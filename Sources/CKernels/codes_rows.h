@@ -18,6 +18,7 @@
 //   sums_fold(s, out)       out[i] = sum of the lanes of s[i], for four
 //   near_lanes(dots, norms, limit)
 //                           a bit for each of NT_WIDTH / 4 lanes with norm - 2 * dot <= limit
+//   lanes_within(d, last)   a bit for each of NT_WIDTH / 4 floats that are at most `last`
 //   insert                  see codes_pool.h
 #include "codes_pool.h"
 #include "codes_variants.h"

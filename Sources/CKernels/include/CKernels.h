@@ -86,7 +86,7 @@ void nt_mark_graded_portable(const uint32_t *cells, size_t count, uint32_t kind,
                              uint8_t least, uint8_t most, uint64_t *words);
 
 /// Bit i of `words` becomes whether bit i of `mask` and bit numbers[i] of `members` are 1; returns how many are. Numbers are below the
-/// number of bits in `members`, which is less than 2^31; `mask` has no bit from `count` on. Whole words are read and written.
+/// number of bits in `members`, which is less than 2^31; `mask` has no bit from `count` on. Whole words of it are read, and written.
 size_t nt_mark_members(const uint32_t *numbers, size_t count, const uint64_t *members, const uint64_t *mask,
                        uint64_t *words);
 

@@ -5,7 +5,7 @@ import Memory
 final class CallerGrades: Sendable {
     /// By number of the object, and behind those known one for all others; then what `Bitmap.fill` asks for.
     private let table: CellBuffer<UInt8>
-    private let knownCount: Int
+    private var knownCount: Int { table.count - 1 - Bitmap.gradesPadding }
     /// What a document has to be to the caller to be found: agents find what they may derive from, people what they may read.
     let need: Grade
     /// The agent's; nil where there is no agent, or it may look at everything.
@@ -16,7 +16,6 @@ final class CallerGrades: Sendable {
     ///   - outside: of objects that are not known, and so of what no object guards where none is.
     private init(table: CellBuffer<UInt8>, outside: Grade, need: Grade, scope: Filter?) {
         (self.table, self.need, self.scope) = (table, need, scope)
-        knownCount = table.count - 1 - Bitmap.gradesPadding
         table.cells[knownCount] = outside.rawValue
     }
 
@@ -156,15 +155,12 @@ extension Directory {
             cells[list + 1] = best
         }
         var heirs: [UInt32] = []
-        for number in 0..<accessRows.pageCount {
-            let (rows, first) = (accessRows.page(number), number * accessRows.pageCapacity + 1)
-            for index in rows.indices {
-                if !rows[index].has(AccessRow.Flag.isThere) {
-                    cells[first + index] = Self.denied
-                } else if rows[index].inherits != 0 {
-                    cells[first + index] |= Self.unsettled
-                    heirs.append(UInt32(first + index))
-                }
+        forEachAccess { object, row in
+            if !row.has(AccessRow.Flag.isThere) {
+                cells[Int(object)] = Self.denied
+            } else if row.inherits != 0 {
+                cells[Int(object)] |= Self.unsettled
+                heirs.append(object)
             }
         }
         var path: [UInt32] = []

@@ -150,6 +150,16 @@ struct Directory: Sendable {
 
     func accessName(_ number: UInt32) -> String { accessNames.string(number - 1) }
     func row(ofAccess number: UInt32) -> AccessRow { accessRows[Int(number) - 1] }
+
+    /// All that were ever named, rising, by page: reading them one by one would count references for each.
+    @inline(__always)
+    func forEachAccess(_ body: (_ number: UInt32, _ row: AccessRow) -> Void) {
+        for number in 0..<accessRows.pageCount {
+            let (rows, first) = (accessRows.page(number), number * accessRows.pageCapacity + 1)
+            for index in rows.indices { body(UInt32(first + index), rows[index]) }
+        }
+    }
+
     func isThere(access number: UInt32) -> Bool { row(ofAccess: number).has(AccessRow.Flag.isThere) }
     func entries(of access: UInt32) -> [AccessEntry] { entries[Int(access) - 1].map(AccessEntry.init(packed:)) }
 

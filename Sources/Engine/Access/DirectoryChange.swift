@@ -195,12 +195,10 @@ extension Directory {
     private func heirs(of above: Bitmap) -> Bitmap? {
         var heirs = Bitmap(count: above.count)
         var found = false
-        for number in 0..<accessRows.pageCount {
-            let (rows, first) = (accessRows.page(number), number * accessRows.pageCapacity + 1)
-            for index in rows.indices where rows[index].inherits != 0 && above[Int(rows[index].inherits)] {
-                heirs[first + index] = true
-                found = true
-            }
+        forEachAccess { object, row in
+            guard row.inherits != 0, above[Int(row.inherits)] else { return }
+            heirs[Int(object)] = true
+            found = true
         }
         return found ? heirs : nil
     }

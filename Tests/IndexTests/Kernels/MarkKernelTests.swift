@@ -15,8 +15,10 @@ import Testing
             for kind in UInt32(0)...3 {
                 for bounds in [0...0, 1...1, 0...3, 2...3, 3...3] as [ClosedRange<UInt8>] {
                     let want = cells.map { $0 & 3 == kind && bounds.contains(grades[min(Int($0 >> 2), grades.count - 1)]) }
-                    let (fast, plain) = (mark(memory, kind, table, grades.count, bounds), markPlainly(memory, kind, table, grades.count, bounds))
-                    #expect(fast == words(want) && plain == fast, "\(count) cells of kind \(kind), \(bounds)")
+                    for isPlain in [false, true] {
+                        let marked = mark(memory, kind, table, grades.count, bounds, isPlain: isPlain)
+                        #expect(marked == words(want), "\(count) cells of kind \(kind), \(bounds), plain: \(isPlain)")
+                    }
                 }
             }
         }
@@ -50,29 +52,18 @@ import Testing
     }
 
     private func mark(
-        _ cells: borrowing FencedMemory<UInt32>, _ kind: UInt32, _ table: borrowing FencedMemory<UInt8>, _ count: Int, _ bounds: ClosedRange<UInt8>
+        _ cells: borrowing FencedMemory<UInt32>, _ kind: UInt32, _ table: borrowing FencedMemory<UInt8>, _ count: Int, _ bounds: ClosedRange<UInt8>,
+        isPlain: Bool
     ) -> [UInt64] {
         let (cells, grades) = (cells.span(from: 0, count: cells.capacity), table.span(from: 0, count: count))
         var words = [UInt64](repeating: ~0, count: (cells.count + 63) / 64)
+        let (last, least, most) = (UInt32(count - 1), bounds.lowerBound, bounds.upperBound)
         // Sound: pointers stay within the closures.
         unsafe cells.withUnsafeBufferPointer { cells in
             unsafe grades.withUnsafeBufferPointer { grades in
-                unsafe nt_mark_graded(
-                    cells.baseAddress, cells.count, kind, grades.baseAddress, UInt32(count - 1), bounds.lowerBound, bounds.upperBound, &words)
-            }
-        }
-        return words
-    }
-
-    private func markPlainly(
-        _ cells: borrowing FencedMemory<UInt32>, _ kind: UInt32, _ table: borrowing FencedMemory<UInt8>, _ count: Int, _ bounds: ClosedRange<UInt8>
-    ) -> [UInt64] {
-        let (cells, grades) = (cells.span(from: 0, count: cells.capacity), table.span(from: 0, count: count))
-        var words = [UInt64](repeating: ~0, count: (cells.count + 63) / 64)
-        unsafe cells.withUnsafeBufferPointer { cells in
-            unsafe grades.withUnsafeBufferPointer { grades in
-                unsafe nt_mark_graded_portable(
-                    cells.baseAddress, cells.count, kind, grades.baseAddress, UInt32(count - 1), bounds.lowerBound, bounds.upperBound, &words)
+                unsafe isPlain
+                    ? nt_mark_graded_portable(cells.baseAddress, cells.count, kind, grades.baseAddress, last, least, most, &words)
+                    : nt_mark_graded(cells.baseAddress, cells.count, kind, grades.baseAddress, last, least, most, &words)
             }
         }
         return words
